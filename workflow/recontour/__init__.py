@@ -1,0 +1,1 @@
+"""From a DOI to an exclusion contour: everything around the fit module."""
