@@ -1,0 +1,140 @@
+"""How HistFactory interpolates between the −1σ, nominal and +1σ templates.
+
+A nuisance parameter α moves a template additively (histosys) or scales it (normsys). The codes are
+those of pyhf (arXiv:1806.03282 and CERN-OPEN-2012-016, section 4.1):
+
+=======  ========  ====================================================================
+code     modifier  form
+=======  ========  ====================================================================
+code0    histosys  piecewise linear, kink at α = 0
+code2    histosys  quadratic for |α| ≤ 1; beyond, as pyhf evaluates it (jumps at ±1)
+code4p   histosys  sixth-order polynomial for |α| < 1, linear beyond
+code1    normsys   piecewise exponential, kink at α = 0
+code4    normsys   sixth-order polynomial for |α| < 1, exponential beyond
+=======  ========  ====================================================================
+
+All histosys codes are ``nominal + S u(α) + A v(α)`` with S = (hi − lo)/2 and
+A = (hi + lo − 2 nominal)/16, so that one matrix product serves every code. Arrays carry a leading
+axis N, one row a fit. At a kink, `side` (±1) says which one-sided derivative is wanted.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+HISTOSYS_CODES = ("code0", "code2", "code4p")
+NORMSYS_CODES = ("code1", "code4")
+KINKED_CODES = ("code0", "code1")
+
+LOG_OF_ZERO = -1e3
+"""Stands for log 0: exp(LOG_OF_ZERO |α|) is exactly 0 for |α| ≥ 1, and products stay finite."""
+
+
+class Shift(NamedTuple):
+    """u(α), v(α) and their derivatives, each of shape (N, K); u'' is 0 for every code."""
+
+    u: Array
+    v: Array
+    du: Array
+    dv: Array
+    d2v: Array
+
+
+def shift(code: str, alpha: Array, side: Array) -> Shift:
+    """The additive basis of a histosys `code` at `alpha` (N, K)."""
+    magnitude = np.abs(alpha)
+    sign = np.where(alpha == 0.0, side, np.sign(alpha))
+    one = np.ones_like(alpha)
+    if code == "code0":
+        return Shift(alpha, 8.0 * magnitude, one, 8.0 * sign, 0.0 * alpha)
+    square = alpha * alpha
+    if code == "code2":
+        # pyhf's own form beyond ±1: (S + 16 A)(α − 1) above and (S − 16 A) α below.
+        above, below = alpha > 1.0, alpha < -1.0
+        outside = above | below
+        beyond = np.where(above, alpha - 1.0, alpha)
+        return Shift(
+            np.where(outside, beyond, alpha),
+            np.where(outside, 16.0 * sign * beyond, 8.0 * square),
+            one,
+            np.where(outside, 16.0 * sign, 16.0 * alpha),
+            np.where(outside, 0.0, 16.0),
+        )
+    inside = magnitude < 1.0
+    return Shift(
+        alpha,
+        np.where(inside, square * (15.0 + square * (3.0 * square - 10.0)), 8.0 * magnitude),
+        one,
+        np.where(inside, alpha * (30.0 + square * (18.0 * square - 40.0)), 8.0 * sign),
+        np.where(inside, 30.0 + square * (90.0 * square - 120.0), 0.0),
+    )
+
+
+def log_factors(factor: Array) -> Array:
+    """log of the ±1σ scale factors, finite for a factor of 0."""
+    return np.log(factor, out=np.full_like(factor, LOG_OF_ZERO), where=factor > 0.0)
+
+
+def code4_coefficients(lo: Array, hi: Array) -> Array:
+    """Coefficients a₁…a₆ (6, …) of code4's polynomial 1 + Σ aᵢ αⁱ.
+
+    They make value, first and second derivative continuous with hi^α at α = 1 and with lo^(−α) at
+    α = −1. A factor of 0 enters through the limits x log x → 0 and x log² x → 0.
+    """
+    log_hi, log_lo = log_factors(hi), log_factors(lo)
+    even_0, odd_0 = 0.5 * (hi + lo) - 1.0, 0.5 * (hi - lo)
+    slope_hi, slope_lo = hi * log_hi, -lo * log_lo
+    even_1, odd_1 = 0.5 * (slope_hi - slope_lo), 0.5 * (slope_hi + slope_lo)
+    curve_hi, curve_lo = slope_hi * log_hi, -slope_lo * log_lo
+    even_2, odd_2 = 0.5 * (curve_hi + curve_lo), 0.5 * (curve_hi - curve_lo)
+    return np.stack(
+        [
+            (15.0 * odd_0 - 7.0 * odd_1 + odd_2) / 8.0,
+            3.0 * even_0 - (9.0 * even_1 - even_2) / 8.0,
+            (-5.0 * odd_0 + 5.0 * odd_1 - odd_2) / 4.0,
+            -3.0 * even_0 + (7.0 * even_1 - even_2) / 4.0,
+            (3.0 * odd_0 - 3.0 * odd_1 + odd_2) / 8.0,
+            even_0 - (5.0 * even_1 - even_2) / 8.0,
+        ]
+    )
+
+
+_DEGREE = np.arange(1.0, 7.0)
+
+
+def scale(
+    code: str, alpha: Array, side: Array, coefficients: Array, log_lo: Array, log_hi: Array
+) -> Array:
+    """Scale factors f and derivatives f', f'' of a normsys `code`, shape (N, K, 3, G).
+
+    `alpha` and `side` have shape (N, K), `coefficients` (K, 6, G), the logs (K, G): G groups of
+    cells that share a normsys, one a channel and sample.
+    """
+    n, k = alpha.shape
+    if code == "code1":
+        result = np.empty((n, k, 3, log_hi.shape[1]))
+        outside = np.ones(alpha.shape, dtype=bool)
+    else:
+        powers = np.empty((n, k, 3, 6))
+        powers[:, :, 1, 0] = 1.0
+        np.power(alpha[:, :, None], _DEGREE[:-1], out=powers[:, :, 1, 1:])
+        np.multiply(powers[:, :, 1], alpha[:, :, None], out=powers[:, :, 0])
+        powers[:, :, 2, 0] = 0.0
+        np.multiply(powers[:, :, 1, :-1], _DEGREE[1:] * _DEGREE[:-1], out=powers[:, :, 2, 1:])
+        powers[:, :, 1] *= _DEGREE
+        result = powers @ coefficients
+        result[:, :, 0] += 1.0
+        outside = np.abs(alpha) >= 1.0
+    if outside.any():
+        fit, parameter = np.nonzero(outside)
+        value = alpha[fit, parameter]
+        above = np.where(value == 0.0, side[fit, parameter], value) > 0.0
+        slope = np.where(above[:, None], log_hi[parameter], -log_lo[parameter])
+        factor = np.exp(value[:, None] * slope)
+        result[fit, parameter] = np.stack([factor, factor * slope, factor * slope * slope], axis=1)
+    return result

@@ -1,0 +1,254 @@
+"""The negative log likelihood of a model, with its exact gradient and Hessian.
+
+Poisson terms are deviances, n (δ − log(1 + δ)) with δ = (λ − n)/n, which is 0 at λ = n: nothing of
+the size of n log n is ever added up, so a constraint with τ = 1e11 costs no digit. All functions
+take N parameter points at once, as rows of `x` (N, P), each with data of its own; a row's result
+does not depend on the others.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import gammaln
+
+from .interpolation import Array, scale, shift
+from .model import Model
+
+TINY = 1e-150
+"""Stands for a factor of exactly 0, so that logarithmic derivatives stay finite."""
+
+LEAST_RATE = 1e-6
+"""Below this part of n, −n log λ continues as a parabola (C²), so that a fit can come back from
+rates that are not positive; an accepted minimum lies above."""
+
+EMPTY_BIN_STIFFNESS = 1e6
+"""Curvature that keeps λ ≥ 0 (to about its inverse) in a bin without events."""
+
+
+class Data(NamedTuple):
+    """Main counts (N, B) and auxiliary data (N, P) of N fits; unconstrained entries are unused."""
+
+    counts: Array
+    aux: Array
+
+
+class Rates(NamedTuple):
+    """Expected rates and the parts their derivatives are made of; see `rates`."""
+
+    bins: Array  # λ, (N, B)
+    cells: Array  # r, (N, C)
+    factor: Array  # f, (N, C)
+    slope: Array  # ∂(nominal + shift)/∂α, (N, Kh, C)
+    curvature: Array  # second derivative of v(α), (N, Kh)
+    log_slope: Array  # L = ∂ log f/∂x, (N, P − first scaling parameter, C)
+    scale_curvature: Array  # f''/f of normsys, (N, Kn, G)
+
+
+class Evaluation(NamedTuple):
+    """The objective (N,) (NLL less that of the saturated model), gradient (N, P), and Hessian
+    (N, P, P) if asked for."""
+
+    value: Array
+    gradient: Array
+    hessian: Array | None
+
+
+def expected_bins(model: Model, x: Array) -> Array:
+    """Expected rates λ (N, B)."""
+    alpha = x[:, model.histosys]
+    moved = shift(model.histosys_code, alpha, np.ones_like(alpha))
+    shifted = _shifted(model, moved.u, moved.v)
+    alpha = x[:, model.normsys]
+    scales = scale(
+        model.normsys_code,
+        alpha,
+        np.ones_like(alpha),
+        model.coefficients,
+        model.log_lo,
+        model.log_hi,
+    )
+    factor = np.multiply.reduce(scales[:, :, 0], axis=1)[:, model.group]
+    factor *= _product(model, x[:, model.factors])
+    return np.add.reduceat(shifted * factor, model.bin_starts, axis=1)
+
+
+def rates(model: Model, x: Array, side: Array) -> Rates:
+    """Rates and derivatives at `x` (N, P); `side` (N, P) chooses one side at a kink."""
+    moved = shift(model.histosys_code, x[:, model.histosys], side[:, model.histosys])
+    shifted = _shifted(model, moved.u, moved.v)
+    slope = moved.du[:, :, None] * model.shifts[0] + moved.dv[:, :, None] * model.shifts[1]
+
+    scales = scale(
+        model.normsys_code,
+        x[:, model.normsys],
+        side[:, model.normsys],
+        model.coefficients,
+        model.log_lo,
+        model.log_hi,
+    )
+    scale_value = _nonzero(scales[:, :, 0])
+    free = _nonzero(x[:, model.factors])
+    n_scale = scale_value.shape[1]
+    log_slope = np.empty((len(x), n_scale + free.shape[1], len(model.nominal)))
+    log_slope[:, :n_scale] = (scales[:, :, 1] / scale_value)[:, :, model.group]
+    np.divide(model.incidence, free[:, :, None], out=log_slope[:, n_scale:])
+    factor = np.multiply.reduce(scale_value, axis=1)[:, model.group] * _product(model, free)
+    cells = shifted * factor
+    return Rates(
+        bins=np.add.reduceat(cells, model.bin_starts, axis=1),
+        cells=cells,
+        factor=factor,
+        slope=slope,
+        curvature=moved.d2v,
+        log_slope=log_slope,
+        scale_curvature=scales[:, :, 2] / scale_value,
+    )
+
+
+def evaluate(model: Model, x: Array, data: Data, side: Array, *, hessian: bool) -> Evaluation:
+    """The objective with its derivatives at `x` (N, P).
+
+    With J the bins' and r the cells' derivatives, D the histosys slopes, L the logarithmic slopes
+    of the factors, and w = 1 − n/λ, the Hessian is J diag(n/λ²) Jᵀ + X Lᵀ + L Xᵀ with
+    X = w (f D + r L/2), but for its diagonal, which is written down exactly.
+    """
+    rate = rates(model, x, side)
+    main, weight, curvature = _poisson(data.counts, rate.bins)
+    constraint, constraint_gradient, constraint_curvature = _constraints(model, x, data.aux)
+
+    n_shift, first = model.histosys.stop, model.normsys.start
+    shifted_by = rate.factor[:, None, :] * rate.slope
+    scaled_by = rate.cells[:, None, :] * rate.log_slope
+    derivative = np.empty((len(x), x.shape[1], len(model.nominal)))
+    derivative[:, :first] = shifted_by[:, :first]
+    derivative[:, first:] = scaled_by
+    derivative[:, first:n_shift] += shifted_by[:, first:]
+    jacobian = np.add.reduceat(derivative, model.bin_starts, axis=2)
+    gradient = (jacobian @ weight[:, :, None])[:, :, 0] + constraint_gradient
+    value = main + constraint
+    if not hessian:
+        return Evaluation(value, gradient, None)
+
+    cell_weight = weight[:, model.bin]
+    diagonal = _diagonal(model, rate, cell_weight, shifted_by)
+    scaled_by *= 0.5
+    derivative[:, first:] -= scaled_by
+    derivative *= cell_weight[:, None, :]
+    mixed = derivative @ rate.log_slope.transpose(0, 2, 1)
+    result = (jacobian * curvature[:, None, :]) @ jacobian.transpose(0, 2, 1)
+    own = np.einsum("nii->ni", result)
+    own_diagonal = own + diagonal + constraint_curvature
+    result[:, :, first:] += mixed
+    result[:, first:, :] += mixed.transpose(0, 2, 1)
+    own[...] = own_diagonal
+    return Evaluation(value, gradient, result)
+
+
+def saturated_nll(model: Model, data: Data) -> Array:
+    """NLL (N,) of the saturated model: what the objective leaves out of the full NLL."""
+    normal, poisson = model.parameters.weight > 0.0, model.parameters.tau > 0.0
+    widths = 0.5 * np.log(2.0 * np.pi / model.parameters.weight[normal]).sum()
+    counts = _saturated(data.counts) + _saturated(data.aux[:, poisson])
+    return np.asarray(counts + widths)
+
+
+def log_likelihood(model: Model, x: Array, data: Data) -> Array:
+    """The full log likelihood (N,) with all its constants, as pyhf's ``logpdf``.
+
+    −inf where the expected rate of a bin with events is not positive.
+    """
+    expected = expected_bins(model, x)
+    counts = data.counts
+    with np.errstate(divide="ignore", invalid="ignore"):
+        deviance = _deviance(counts, expected)
+    impossible = (counts > 0.0) & ~(expected > 0.0)
+    main = np.where(impossible, np.inf, np.where(counts > 0.0, deviance, expected)).sum(axis=1)
+    return -(main + _constraints(model, x, data.aux)[0] + saturated_nll(model, data))
+
+
+def _shifted(model: Model, u: Array, v: Array) -> Array:
+    """nominal + S u + A v, (N, C)."""
+    basis = np.concatenate([u, v], axis=1)[:, None, :]
+    return (basis @ model.shifts.reshape(-1, len(model.nominal)))[:, 0] + model.nominal
+
+
+def _product(model: Model, factors: Array) -> Array:
+    """Product of the factors of each cell, (N, C)."""
+    padded = np.concatenate([factors, np.ones((len(factors), 1))], axis=1)
+    return np.asarray(np.multiply.reduce(padded[:, model.slots], axis=2))
+
+
+def _nonzero(factors: Array) -> Array:
+    return np.where(factors == 0.0, TINY, factors)
+
+
+def _deviance(counts: Array, expected: Array) -> Array:
+    delta = (expected - counts) / counts
+    return np.asarray(counts * (delta - np.log1p(delta)))
+
+
+def _poisson(counts: Array, expected: Array) -> tuple[Array, Array, Array]:
+    """Deviance (N,), and its first and second derivative by λ (N, B), extended below
+    `LEAST_RATE`."""
+    some = counts > 0.0
+    if some.all() and (expected > LEAST_RATE * counts).all():
+        ratio = counts / expected
+        return _deviance(counts, expected).sum(axis=1), 1.0 - ratio, ratio / expected
+    n = np.where(some, counts, 1.0)
+    least = LEAST_RATE * n
+    below = expected < least
+    safe = np.where(below, least, expected)
+    excess = np.where(below, expected - least, 0.0)
+    ratio = n / safe
+    value = _deviance(n, safe) + excess * (1.0 - ratio + 0.5 * excess * ratio / safe)
+    first = 1.0 - ratio + excess * ratio / safe
+    second = ratio / safe
+    negative = np.minimum(expected, 0.0)
+    return (
+        np.where(some, value, expected + 0.5 * EMPTY_BIN_STIFFNESS * negative**2).sum(axis=1),
+        np.where(some, first, 1.0 + EMPTY_BIN_STIFFNESS * negative),
+        np.where(some, second, EMPTY_BIN_STIFFNESS * (expected < 0.0)),
+    )
+
+
+def _constraints(model: Model, x: Array, aux: Array) -> tuple[Array, Array, Array]:
+    """Constraint terms (N,), their gradient and second derivatives (N, P)."""
+    parameters = model.parameters
+    pull = x - aux
+    gradient = parameters.weight * pull
+    value = 0.5 * (gradient * pull).sum(axis=1)
+    curvature = np.broadcast_to(parameters.weight, x.shape)
+    poisson = np.flatnonzero(parameters.tau)
+    if len(poisson):
+        tau = parameters.tau[poisson]
+        counts, gamma = aux[:, poisson], x[:, poisson]
+        main, first, second = _poisson(counts, tau * gamma)
+        value = value + main
+        gradient[:, poisson] = tau * first
+        curvature = curvature.copy()
+        curvature[:, poisson] = tau * tau * second
+    return value, gradient, curvature
+
+
+def _diagonal(model: Model, rate: Rates, cell_weight: Array, shifted_by: Array) -> Array:
+    """Σ w ∂²r/∂x² of every parameter, (N, P)."""
+    result = np.zeros((len(cell_weight), len(model.parameters.labels)))
+    weighted = cell_weight * rate.factor
+    asymmetry = (model.shifts[1] @ weighted[:, :, None])[:, :, 0]
+    result[:, model.histosys] = rate.curvature * asymmetry
+    both = slice(model.normsys.start, model.histosys.stop)
+    n_both = both.stop - both.start
+    if n_both > 0:
+        cross = shifted_by[:, both] * rate.log_slope[:, :n_both]
+        result[:, both] += 2.0 * (cross @ cell_weight[:, :, None])[:, :, 0]
+    by_group = (cell_weight * rate.cells)[:, model.by_group]
+    sums = np.add.reduceat(by_group, model.group_starts, axis=1)
+    result[:, model.normsys] += (rate.scale_curvature @ sums[:, :, None])[:, :, 0]
+    return result
+
+
+def _saturated(counts: Array) -> Array:
+    logs = np.log(counts, out=np.zeros_like(counts), where=counts > 0.0)
+    return np.asarray((counts - counts * logs + gammaln(counts + 1.0)).sum(axis=1))

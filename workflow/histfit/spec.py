@@ -1,0 +1,264 @@
+"""Reads a workspace (a dict in pyhf's JSON schema 1.0.0) into arrays, and says what is wrong in it.
+
+Every check names the channel, sample and modifier at fault. A sample is read on its own, so that
+samples which many workspaces share need to be read only once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import numpy as np
+
+from .errors import InvalidWorkspace
+from .interpolation import Array, code4_coefficients, log_factors
+
+BINWISE = ("shapefactor", "shapesys", "staterror")
+SCALAR = ("lumi", "normfactor")
+INTERPOLATED = ("histosys", "normsys")
+MODIFIER_TYPES = (*INTERPOLATED, *SCALAR, *BINWISE)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """One sample of one channel, with b bins.
+
+    Attributes:
+        nominal: rates (b,)
+        histosys: nuisance parameter names, k of them
+        symmetric, asymmetric: S and A of the histosys templates (see `interpolation`), (k, b)
+        normsys: nuisance parameter names, m of them
+        coefficients: code4 polynomials of the normsys, (m, 6)
+        log_lo, log_hi: logs of the normsys factors, (m,)
+        scalar: (type, parameter name) of modifiers that scale all bins alike
+        binwise: (type, parameter name, uncertainties (b,) or None) of modifiers with a parameter a bin
+    """
+
+    nominal: Array
+    histosys: tuple[str, ...]
+    symmetric: Array
+    asymmetric: Array
+    normsys: tuple[str, ...]
+    coefficients: Array
+    log_lo: Array
+    log_hi: Array
+    scalar: tuple[tuple[str, str], ...]
+    binwise: tuple[tuple[str, str, Array | None], ...]
+
+
+def read_sample(sample: Mapping[str, Any], channel: str) -> Sample:
+    """Parse and check one sample of `channel`."""
+    name = _text(sample, "name", f"a sample of channel '{channel}'")
+    where = f"channel '{channel}', sample '{name}'"
+    nominal = _numbers(_get(sample, "data", where), f"{where}, data")
+    modifiers: dict[tuple[str, str], Mapping[str, Any]] = {}
+    for modifier in _list(_get(sample, "modifiers", where), f"{where}, modifiers"):
+        try:
+            key = (modifier["type"], modifier["name"])
+            earlier = modifiers.setdefault(key, modifier)
+        except (TypeError, KeyError):
+            _fail(where, f"a modifier without type and name: {modifier!r:.80}", "an object with both")
+        if earlier is not modifier and earlier != modifier:
+            _fail(where, f"modifier '{key[1]}' ({key[0]}) twice with different data", "it once")
+    by_type: dict[str, list[tuple[str, Any]]] = {kind: [] for kind in MODIFIER_TYPES}
+    for (kind, parameter), modifier in modifiers.items():
+        at = f"{where}, modifier '{parameter}'"
+        if kind not in by_type:
+            _fail(at, f"type '{kind}'", f"one of {', '.join(MODIFIER_TYPES)}")
+        if not isinstance(parameter, str):
+            _fail(at, "a name that is not text", "text")
+        if "data" not in modifier:
+            _fail(at, "no key 'data'", "the modifier's data (null for normfactor and the like)")
+        by_type[kind].append((parameter, modifier["data"]))
+
+    histosys, normsys = by_type["histosys"], by_type["normsys"]
+    lo_data, hi_data = _pair(histosys, "lo_data", "hi_data", where, (len(nominal),))
+    lo, hi = _pair(normsys, "lo", "hi", where, ())
+    if normsys and min(lo.min(), hi.min()) < 0.0:
+        worst = int(np.argmin(np.minimum(lo, hi)))
+        _fail(
+            f"{where}, modifier '{normsys[worst][0]}'",
+            f"lo {lo[worst]:g}, hi {hi[worst]:g}",
+            "factors of at least 0, since normsys interpolates exponentially",
+        )
+    binwise: list[tuple[str, str, Array | None]] = []
+    for kind in BINWISE:
+        for parameter, data in by_type[kind]:
+            uncertainty = None
+            if kind != "shapefactor":
+                at = f"{where}, modifier '{parameter}'"
+                uncertainty = _numbers(data, at)
+                if len(uncertainty) != len(nominal):
+                    _fail(at, f"{len(uncertainty)} values", f"{len(nominal)}, one a bin")
+            binwise.append((kind, parameter, uncertainty))
+    return Sample(
+        nominal=nominal,
+        histosys=tuple(parameter for parameter, _ in histosys),
+        symmetric=0.5 * (hi_data - lo_data),
+        asymmetric=0.0625 * ((hi_data - nominal) - (nominal - lo_data)),
+        normsys=tuple(parameter for parameter, _ in normsys),
+        coefficients=code4_coefficients(lo, hi).T,
+        log_lo=log_factors(lo),
+        log_hi=log_factors(hi),
+        scalar=tuple((kind, parameter) for kind in SCALAR for parameter, _ in by_type[kind]),
+        binwise=tuple(binwise),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """The POI (None for a background-only model) and the parameter configurations by name."""
+
+    name: str
+    poi: str | None
+    parameters: Mapping[str, Mapping[str, Any]]
+
+
+_PARAMETER_KEYS = ("name", "inits", "bounds", "auxdata", "factors", "sigmas", "fixed")
+
+
+def read_measurement(spec: Mapping[str, Any], name: str | None) -> Measurement:
+    """The measurement called `name`, or the first one."""
+    measurements = _list(_get(spec, "measurements", "the workspace"), "measurements")
+    by_name = {_text(m, "name", "a measurement"): m for m in measurements}
+    if not by_name:
+        _fail("the workspace", "no measurement", "at least one")
+    if name is None:
+        name = next(iter(by_name))
+    if name not in by_name:
+        raise InvalidWorkspace(f"no measurement '{name}': the workspace has {_names(by_name)}")
+    where = f"measurement '{name}'"
+    config = _get(by_name[name], "config", where)
+    poi = _get(config, "poi", where)
+    parameters: dict[str, Mapping[str, Any]] = {}
+    for parameter in _list(_get(config, "parameters", where), f"{where}, parameters"):
+        key = _text(parameter, "name", f"a parameter of {where}")
+        if key in parameters:
+            _fail(where, f"two configurations of parameter '{key}'", "one")
+        unknown = [k for k in parameter if k not in _PARAMETER_KEYS]
+        if unknown:
+            _fail(f"{where}, parameter '{key}'", f"key '{unknown[0]}'", _names(_PARAMETER_KEYS))
+        parameters[key] = parameter
+    return Measurement(name, poi or None, parameters)
+
+
+def channels_by_name(spec: Mapping[str, Any]) -> dict[str, dict[str, Mapping[str, Any]]]:
+    """The samples of every channel: {channel: {sample: spec}}, both in name order as in pyhf."""
+    channels: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for channel in _list(_get(spec, "channels", "the workspace"), "channels"):
+        name = _text(channel, "name", "a channel")
+        if name in channels:
+            _fail("the workspace", f"two channels '{name}'", "one")
+        where = f"channel '{name}'"
+        samples: dict[str, Mapping[str, Any]] = {}
+        for sample in _list(_get(channel, "samples", where), f"{where}, samples"):
+            key = _text(sample, "name", f"a sample of {where}")
+            if key in samples:
+                _fail(where, f"two samples '{key}'", "one")
+            samples[key] = sample
+        if not samples:
+            _fail(where, "no samples", "at least one")
+        channels[name] = dict(sorted(samples.items()))
+    if not channels:
+        _fail("the workspace", "no channels", "at least one")
+    return dict(sorted(channels.items()))
+
+
+def read_observations(spec: Mapping[str, Any], bins: Mapping[str, int]) -> Array:
+    """Observed counts (B,) of the channels and bins that `bins` gives, in that order."""
+    observed: dict[str, Array] = {}
+    for observation in _list(_get(spec, "observations", "the workspace"), "observations"):
+        name = _text(observation, "name", "an observation")
+        if name in observed:
+            _fail("the workspace", f"two observations of channel '{name}'", "one")
+        observed[name] = _numbers(
+            _get(observation, "data", f"observation '{name}'"), f"observation '{name}'"
+        )
+    for name, count in bins.items():
+        if name not in observed:
+            _fail("the workspace", f"no observation of channel '{name}'", "one a channel")
+        if len(observed[name]) != count:
+            _fail(f"observation '{name}'", f"{len(observed[name])} bins", f"{count}, as the samples")
+        if observed[name].min() < 0.0:
+            _fail(f"observation '{name}'", f"a count of {observed[name].min():g}", "at least 0")
+    return np.concatenate([observed[name] for name in bins])
+
+
+def parameter_values(config: Mapping[str, Any], key: str, shape: tuple[int, ...]) -> Array | None:
+    """`config[key]` as numbers of the given shape, or None where the key is absent."""
+    if config.get(key) is None:
+        return None
+    where = f"parameter '{config['name']}', {key}"
+    values = _numbers(config[key], where)
+    if values.shape != shape:
+        _fail(where, f"shape {values.shape}", f"{shape}")
+    return values
+
+
+def _pair(
+    modifiers: Sequence[tuple[str, Any]], low: str, high: str, where: str, shape: tuple[int, ...]
+) -> tuple[Array, Array]:
+    """The two variations of all modifiers of one type as arrays (len(modifiers), *shape)."""
+    full = (len(modifiers), *shape)
+    if not modifiers:
+        return np.empty(full), np.empty(full)
+    try:
+        data = [(content[low], content[high]) for _, content in modifiers]
+        values = np.array(data, dtype=np.float64)
+    except (TypeError, KeyError, ValueError, OverflowError):
+        values = np.empty(0)
+    if values.shape == (len(modifiers), 2, *shape) and np.isfinite(values).all():
+        return values[:, 0], values[:, 1]
+    for parameter, content in modifiers:
+        for key in (low, high):
+            at = f"{where}, modifier '{parameter}', {key}"
+            found = _numbers(_get(content, key, f"{where}, modifier '{parameter}'"), at, len(shape))
+            if found.shape != shape:
+                _fail(at, f"{found.size} values", f"{shape[0]}, one a bin")
+    raise AssertionError("unreachable: one of the modifiers was at fault")
+
+
+def _numbers(values: Any, where: str, dimensions: int | None = None) -> Array:
+    try:
+        array = np.array(values, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        _fail(where, f"{values!r:.80}", "numbers")
+    if values is None or isinstance(values, str):
+        _fail(where, f"{values!r:.80}", "numbers")
+    wanted = array.ndim == dimensions if dimensions is not None else array.ndim and array.size
+    if not wanted:
+        _fail(where, f"{values!r:.80}", "a number" if dimensions == 0 else "a list of numbers")
+    if not np.isfinite(array).all():
+        _fail(where, f"{array[~np.isfinite(array)].flat[0]}", "finite numbers")
+    return array
+
+
+def _get(mapping: Any, key: str, where: str) -> Any:
+    if not isinstance(mapping, Mapping):
+        _fail(where, f"{mapping!r:.80}", f"an object with the key '{key}'")
+    if key not in mapping:
+        _fail(where, f"no key '{key}'", "it, as pyhf's schema 1.0.0 demands")
+    return mapping[key]
+
+
+def _list(value: Any, where: str) -> list[Any]:
+    if not isinstance(value, list):
+        _fail(where, f"{value!r:.80}", "a list")
+    return value
+
+
+def _text(mapping: Any, key: str, where: str) -> str:
+    value = _get(mapping, key, where)
+    if not isinstance(value, str):
+        _fail(where, f"{key} {value!r:.80}", "text")
+    return value
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)
+
+
+def _fail(where: str, found: str, expected: str) -> NoReturn:
+    raise InvalidWorkspace(f"{where}: found {found}; expected {expected}")
