@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import math
+import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
+
+from recontour.errors import UserError, printable
 
 
 @contextmanager
@@ -13,22 +20,35 @@ def atomic_write(path: Path | str, mode: str = "w") -> Iterator[IO[Any]]:
     """Open a file for writing ("w": UTF-8 text, "wb": bytes) that takes the name `path` only
     when the block ends without an exception; until then, and after a failure, what was at `path`
     stays. Makes the parent folders."""
-    raise NotImplementedError
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
+    try:
+        with temporary.open(mode.replace("w", "x"), **text) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def write_text(path: Path | str, text: str) -> None:
     """Write `text` as UTF-8, atomically."""
-    raise NotImplementedError
+    with atomic_write(path) as file:
+        file.write(text)
 
 
 def write_json(path: Path | str, obj: Any) -> None:
     """Write `obj` as JSON, atomically: insertion order, indent 1, final newline, no NaN."""
-    raise NotImplementedError
+    write_text(path, json.dumps(obj, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_json(path: Path | str) -> Any:
     """The content of a JSON file; see `parse_json`."""
-    raise NotImplementedError
+    return parse_json(Path(path).read_bytes(), path)
 
 
 def parse_json(data: bytes, where: object) -> Any:
@@ -37,9 +57,82 @@ def parse_json(data: bytes, where: object) -> Any:
 
     `where` names the text in errors. Raises UserError.
     """
-    raise NotImplementedError
+    with json_errors(where):
+        text = data.decode("utf-8")
+        return strict_value(STRICT_JSON.decode(text), text)
 
 
 def sha256(path: Path | str) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
-    raise NotImplementedError
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def json_errors(where: object) -> Iterator[None]:
+    """Turn what decoding JSON may raise into a UserError about the text `where`."""
+    remedy = "download or make the file anew"
+    try:
+        yield
+    except UnicodeError as error:
+        reason = getattr(error, "reason", "wrong bytes")
+        at = f" at {error.start}" if isinstance(error, UnicodeDecodeError) else ""
+        raise UserError(f"{where}: not UTF-8 text ({reason}{at}); {remedy}") from None
+    except json.JSONDecodeError as error:
+        raise UserError(
+            f"{where}: not JSON: {printable(error.msg)} (line {error.lineno}, "
+            f"column {error.colno}); {remedy}"
+        ) from None
+    except RecursionError:
+        raise UserError(
+            f"{where}: JSON nested too deeply to be a likelihood; {remedy}"
+        ) from None
+    except _Refused as error:
+        raise UserError(f"{where}: {error}; {remedy}") from None
+
+
+def strict_value(value: Any, text: str) -> Any:
+    """`value`, decoded from `text`; UnicodeError if one of its strings holds half a surrogate pair
+    (from a `\\u` escape), which no file can hold."""
+    if "\\u" in text:
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    return value
+
+
+class _Refused(ValueError):
+    """JSON that the json module reads and we do not."""
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))
+        raise _Refused(f'the key "{printable(twice)[:80]}" stands twice in one object')
+    return found
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise _Refused(f"the number {digits[:40]} is beyond the range of a double")
+    return number
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > 300:  # 10^308 is the largest double
+        raise _Refused(f"the number {digits[:40]}… is beyond the range of a double")
+    return int(digits)
+
+
+def _no_constant(name: str) -> None:
+    raise _Refused(f"the value {name} is not a number")
+
+
+STRICT_JSON = json.JSONDecoder(
+    object_pairs_hook=_unique_keys,
+    parse_float=_finite,
+    parse_int=_whole,
+    parse_constant=_no_constant,
+)
+"""Decodes what `parse_json` allows; use within `json_errors`."""

@@ -1,13 +1,47 @@
-"""Published likelihoods: structure, digests, and what a patchset holds."""
+"""Published likelihoods: digests, and what a patchset holds."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from recontour.errors import UserError, printable
+from recontour.files import parse_json
+from recontour.jsonstream import JsonStream
+from recontour.structure import (
+    DIGESTS,
+    NAME,
+    VERSION,
+    check_metadata,
+    check_operations,
+    check_workspace,
+    point_problem,
+)
+
+__all__ = [
+    "Patch",
+    "Patchset",
+    "Point",
+    "Value",
+    "as_value",
+    "check_operations",
+    "check_workspace",
+    "digest",
+    "index_folder",
+    "index_patchset",
+    "verify_background",
+]
+
 Value = int | float | str
+
+_INTEGER = re.compile(r"-?[0-9]{1,300}")
+_DECIMAL = re.compile(r"-?[0-9]{1,300}(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 
 
 @dataclass(frozen=True)
@@ -40,9 +74,23 @@ class Patchset:
     patches: tuple[Patch, ...]
 
 
+def as_value(text: str) -> Value:
+    """The value of a label that `text` spells: a number if it is one, else the text itself."""
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    if _DECIMAL.fullmatch(text) and math.isfinite(float(text)):
+        return float(text)
+    return text
+
+
 def digest(spec: Any, algorithm: str = "sha256") -> str:
     """pyhf's digest: of the JSON text with sorted keys, encoded as UTF-8 (pyhf.utils.digest)."""
-    raise NotImplementedError
+    if algorithm not in DIGESTS:
+        raise UserError(
+            f'digest algorithm "{printable(algorithm)}": unknown; expected {" or ".join(DIGESTS)}'
+        )
+    text = json.dumps(spec, sort_keys=True, ensure_ascii=False)
+    return hashlib.new(algorithm, text.encode("utf-8"), usedforsecurity=False).hexdigest()
 
 
 def verify_background(
@@ -51,35 +99,155 @@ def verify_background(
     """The digests of a background workspace by algorithm, each equal to the one that the patchset
     publishes; its sha256 also equal to `expected`, the one in the config.
 
-    Raises UserError with both digests where they differ.
+    Raises UserError with both digests where they differ, or if there is none to compare with.
     """
-    raise NotImplementedError
-
-
-def check_workspace(
-    spec: Any, where: object, *, trusted: Mapping[str, Any] | None = None
-) -> None:
-    """Check that `spec` is a workspace: pyhf's schema 1.0.0, names used once, and equal numbers of
-    bins in a channel. Samples, observations and measurements that are the same objects as in the
-    already checked `trusted` are not checked again. Raises UserError naming channel, sample and
-    modifier.
-    """
-    raise NotImplementedError
-
-
-def check_operations(operations: Any, where: object) -> None:
-    """Check that `operations` is a list of JSON Patch operations. Raises UserError."""
-    raise NotImplementedError
+    found = {algorithm: digest(spec, algorithm) for algorithm in {*published, "sha256"}}
+    for algorithm, stated in published.items():
+        if stated.lower() != found[algorithm]:
+            raise UserError(
+                f"{where}: its {algorithm} digest is {found[algorithm]}, but the patchset was made "
+                f"for a background with {algorithm} {stated}: background and patchset do not belong "
+                "together; take both from one archive"
+            )
+    if expected is not None and expected.lower() != found["sha256"]:
+        raise UserError(
+            f"{where}: its sha256 digest is {found['sha256']}, but the config expects "
+            f"{expected} (background_digest): this is not the workspace that the config was written "
+            "for; check the DOI and the member's name, or correct background_digest"
+        )
+    if expected is None and not published:
+        raise UserError(
+            f"{where}: neither a patchset nor the config states a digest to verify it with; if you "
+            f"trust this file, set background_digest: {found['sha256']} in the config"
+        )
+    return dict(sorted(found.items()))
 
 
 def index_patchset(path: Path | str) -> Patchset:
     """Read a patchset file once, patch by patch, and say what it holds and where. Raises UserError
     for a wrong structure, a name or values used twice, or a wrong number of values."""
-    raise NotImplementedError
+    path = Path(path)
+    top: dict[str, Any] = {}
+    patches: list[Patch] = []
+    with path.open("rb") as file:
+        stream = JsonStream(file, path)
+        for key in stream.keys():
+            if key == "patches":
+                for position in stream.items():
+                    patches.append(_patch(stream, position, path))
+                top[key] = patches
+            else:
+                top[key] = stream.value().value
+        stream.end()
+    if top.keys() != {"metadata", "patches", "version"} or top["version"] != VERSION:
+        raise UserError(
+            f"{path}: not a patchset: expected an object with metadata, patches and version "
+            f'"{VERSION}", found {printable(", ".join(sorted(top)))[:200]} and version '
+            f"{printable(top.get('version'))[:40]}"
+        )
+    metadata = top["metadata"]
+    check_metadata(metadata, path)
+    labels = tuple(metadata["labels"])
+    _check_points(patches, labels, path)
+    return Patchset(
+        description=metadata["description"],
+        version=top["version"],
+        digests=dict(metadata["digests"]),
+        references=dict(metadata["references"]),
+        labels=labels,
+        patches=tuple(patches),
+    )
 
 
 def index_folder(folder: Path | str, pattern: str) -> Patchset:
-    """The same for single JSON Patch files without metadata (their names relative to `folder` match
-    the regular expression `pattern` in full). Its named groups are the labels, save for the group
-    `name`, the patch's name (without that group, the file's name up to `.json`)."""
-    raise NotImplementedError
+    """The same for single JSON Patch files without metadata, whose paths within `folder` match the
+    regular expression `pattern` in full. Its named groups are the labels, save for the group
+    `name`, which is the patch's name (without it, the file's name up to `.json`)."""
+    folder = Path(folder)
+    try:
+        expression = re.compile(pattern)
+    except re.error as error:
+        raise UserError(
+            f"the pattern {printable(pattern)} for patch files is no regular expression: {error}"
+        ) from None
+    labels = tuple(sorted(expression.groupindex, key=expression.groupindex.__getitem__))
+    labels = tuple(label for label in labels if label != "name")
+    members = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*.json"))
+    patches = []
+    for member in members:
+        match = expression.fullmatch(member)
+        if match:
+            patches.append(_patch_file(folder, member, match.groupdict(), labels))
+    _check_points(patches, labels, f"{folder} (files that match {printable(pattern)})")
+    return Patchset("", VERSION, {}, {}, labels, tuple(patches))
+
+
+def _patch(stream: JsonStream, position: int, path: Path) -> Patch:
+    """The patch of a patchset at which `stream` stands."""
+    span = stream.value()
+    entry, where = span.value, f"{path}, patch {position}"
+    if type(entry) is not dict or entry.keys() != {"metadata", "patch"}:
+        raise UserError(f'{where}: expected an object with "metadata" and "patch"')
+    problem = point_problem(entry["metadata"])
+    if problem:
+        raise UserError(f"{where}: {problem}")
+    name = entry["metadata"]["name"]
+    check_operations(entry["patch"], f"{where} ({name})")
+    return Patch(
+        name=name,
+        values=tuple(_plain(value) for value in entry["metadata"]["values"]),
+        member=path.name,
+        offset=span.offset,
+        length=len(span.raw),
+        sha256=hashlib.sha256(span.raw).hexdigest(),
+    )
+
+
+def _patch_file(
+    folder: Path, member: str, groups: Mapping[str, str | None], labels: Iterable[str]
+) -> Patch:
+    path = folder / member
+    name = groups.get("name") or path.name.removesuffix(".json")
+    if not NAME.fullmatch(name):
+        raise UserError(
+            f'{path}: the patch name "{printable(name)}" is not made of letters, digits and _ only; '
+            "let the pattern for patch files have a group (?P<name>…) that is"
+        )
+    data = path.read_bytes()
+    check_operations(parse_json(data, path), path)
+    return Patch(
+        name=name,
+        values=tuple(as_value(groups[label] or "") for label in labels),
+        member=member,
+        offset=0,
+        length=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+    )
+
+
+def _plain(value: Value) -> Value:
+    """A number that a patchset spells as a text is a number: tables of points cannot tell."""
+    return as_value(value) if type(value) is str else value
+
+
+def _check_points(points: Iterable[Point], labels: tuple[str, ...], where: object) -> None:
+    """Check that there are points, with one value a label, each name and values once."""
+    names: dict[str, Point] = {}
+    values: dict[tuple[Value, ...], Point] = {}
+    for point in points:
+        if len(point.values) != len(labels):
+            raise UserError(
+                f"{where}: patch {point.name} has {len(point.values)} values "
+                f"{printable(point.values)}, expected one for each of the labels "
+                f"{printable(', '.join(labels))}"
+            )
+        for key, known in ((point.name, names), (point.values, values)):
+            if key in known:
+                raise UserError(
+                    f"{where}: the patches {known[key].name} {printable(known[key].values)} and "
+                    f"{point.name} {printable(point.values)} cannot be told apart; each needs a "
+                    "name and values of its own"
+                )
+            known[key] = point
+    if not names:
+        raise UserError(f"{where}: holds no patches")

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import csv
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from recontour.likelihood import Patch
+import jsonpatch
+import jsonpointer
+
+from recontour.errors import UserError, printable
+from recontour.files import atomic_write, parse_json
+from recontour.likelihood import Patch, as_value
+from recontour.structure import check_operations, check_workspace
+
+_PLACE = ("member", "offset", "length", "sha256")
 
 
 @dataclass(frozen=True)
@@ -20,18 +30,49 @@ class Index:
 
 def write_index(path: Path | str, labels: Iterable[str], patches: Iterable[Patch]) -> None:
     """Write `patches.csv`: name, one column a label, member, offset, length, sha256."""
-    raise NotImplementedError
+    with atomic_write(path) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("name", *labels, *_PLACE))
+        for patch in patches:
+            place = (patch.member, patch.offset, patch.length, patch.sha256)
+            writer.writerow((patch.name, *patch.values, *place))
 
 
 def read_index(path: Path | str) -> Index:
     """Read `patches.csv`. Raises UserError."""
-    raise NotImplementedError
+    try:
+        with Path(path).open(encoding="utf-8", newline="") as file:
+            rows = list(csv.reader(file, strict=True))
+        header = rows[0]
+        if header[0] != "name" or tuple(header[-4:]) != _PLACE:
+            raise ValueError
+        patches = tuple(_index_row(row, len(header)) for row in rows[1:])
+    except (ValueError, IndexError, csv.Error):
+        raise UserError(
+            f"{path}: not a table of patches with the columns name, labels, {', '.join(_PLACE)}; "
+            "delete it and run again"
+        ) from None
+    return Index(tuple(header[1:-4]), patches)
 
 
 def load_patch(folder: Path | str, patch: Patch) -> list[dict[str, Any]]:
     """The operations of a patch, read from its bytes in `folder/<member>`. Raises UserError if the
     bytes are not the ones that were verified."""
-    raise NotImplementedError
+    path = Path(folder) / patch.member
+    where = f"{path}, patch {patch.name}"
+    with path.open("rb") as file:
+        file.seek(patch.offset)
+        data = file.read(patch.length)
+    found = hashlib.sha256(data).hexdigest()
+    if found != patch.sha256:
+        raise UserError(
+            f"{where}: {len(data)} bytes from byte {patch.offset} on have sha256 {found}, but "
+            f"{patch.length} bytes with sha256 {patch.sha256} were verified: the file changed "
+            "after it was verified; delete its folder and run again"
+        )
+    content = parse_json(data, where)
+    operations: list[dict[str, Any]] = content["patch"] if type(content) is dict else content
+    return operations
 
 
 def apply(
@@ -44,4 +85,79 @@ def apply(
     and its path if it cannot be applied, if it changes observed data, or if the result is no
     workspace.
     """
-    raise NotImplementedError
+    where = f"patch {name}"
+    check_operations(operations, where)
+    result = dict(background)
+    ours = {id(result): result}
+    for position, operation in enumerate(operations):
+        try:
+            for pointer in _written(operation):
+                _copy_along(result, pointer, ours)
+            # in place, because the library would else copy the whole workspace
+            jsonpatch.JsonPatch([operation]).apply(result, in_place=True)
+        except _NOT_APPLICABLE as error:
+            raise UserError(
+                f"{where}: operation {position} ({operation['op']} "
+                f"{printable(operation['path'])[:200]}) cannot be applied to the background: "
+                f"{printable(error)[:200]}; background and patch do not belong together"
+            ) from None
+    check_workspace(result, f"{where}, applied to the background", trusted=background)
+    _check_observations(background, result, where)
+    return result
+
+
+_NOT_APPLICABLE = (
+    jsonpatch.JsonPatchException,
+    jsonpointer.JsonPointerException,
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    RecursionError,
+)
+
+
+def _index_row(row: list[str], columns: int) -> Patch:
+    if len(row) != columns:
+        raise ValueError
+    member, offset, length, sha256 = row[-4:]
+    values = tuple(as_value(cell) for cell in row[1:-4])
+    return Patch(row[0], values, member, int(offset), int(length), sha256)
+
+
+def _written(operation: Mapping[str, Any]) -> list[str]:
+    """The pointers to what an operation changes."""
+    if operation["op"] == "test":
+        return []
+    return [operation["path"]] + ([operation["from"]] if operation["op"] == "move" else [])
+
+
+def _copy_along(document: dict[str, Any], pointer: str, ours: dict[int, Any]) -> None:
+    """Replace the containers above what `pointer` points at by shallow copies, unless they are
+    ours already."""
+    parent = document
+    for part in jsonpointer.JsonPointer(pointer).parts[:-1]:
+        key = int(part) if type(parent) is list else part
+        child = parent[key]
+        if id(child) not in ours:
+            if type(child) not in (dict, list):
+                return
+            child = child.copy()
+            ours[id(child)] = child
+            parent[key] = child
+        parent = child
+
+
+def _check_observations(
+    background: Mapping[str, Any], result: Mapping[str, Any], where: str
+) -> None:
+    """A signal patch may drop a channel with its observation; the data of the others must stay."""
+    observed = {item["name"]: item["data"] for item in background["observations"]}
+    for item in result["observations"]:
+        before = observed.get(item["name"], item["data"])
+        if item["data"] != before:
+            raise UserError(
+                f"{where}: changes the observed data of channel {printable(item['name'])} from "
+                f"{printable(before)[:80]} to {printable(item['data'])[:80]}; a signal patch must "
+                "leave them alone, so it was made for another background"
+            )

@@ -1,0 +1,136 @@
+"""Read a large JSON file value by value, knowing where in the file each value stands."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, Any
+
+from recontour.errors import UserError, printable
+from recontour.files import STRICT_JSON, json_errors, strict_value
+
+_WHITESPACE = re.compile(r"[ \t\n\r]*")
+_WINDOW = 1 << 22  # bytes; holds several patches of a published patchset
+
+
+@dataclass(frozen=True)
+class Span:
+    """A value and its bytes in the file, the first at `offset`."""
+
+    value: Any
+    offset: int
+    raw: bytes
+
+
+class JsonStream:
+    """Walk through the JSON text in a binary `file`; `where` names it in errors.
+
+    `keys()` and `items()` step into an object or a list, and `value()` reads one whole value; a
+    window of the file is held in memory, grown to the largest such value.
+    """
+
+    def __init__(self, file: IO[bytes], where: object, window: int = _WINDOW) -> None:
+        self._file, self._where, self._window = file, where, window
+        self._chunk, self._text = b"", ""
+        self._at = 0  # in self._text
+        self._byte = self._chunk_start = 0  # in the file
+        self._at_end = False
+        self._fill(window)
+
+    def keys(self) -> Iterator[str]:
+        """The keys of the object that begins here; read each one's value before the next."""
+        seen: set[str] = set()
+        self._take("{")
+        while self._more("}", first=not seen):
+            if self._peek() != '"':
+                raise self._error("expected a key in double quotes")
+            key = self.value().value
+            if key in seen:
+                raise self._error(f'the key "{printable(key)[:80]}" stands twice in one object')
+            seen.add(key)
+            self._take(":")
+            yield key
+
+    def items(self) -> Iterator[int]:
+        """The positions in the list that begins here; read each one's value before the next."""
+        position = 0
+        self._take("[")
+        while self._more("]", first=position == 0):
+            yield position
+            position += 1
+
+    def value(self) -> Span:
+        """The next value, of any type."""
+        self._peek()
+        size = self._window
+        with json_errors(self._where):
+            while True:
+                try:
+                    value, end = STRICT_JSON.raw_decode(self._text, self._at)
+                    if end < len(self._text) or self._at_end:
+                        break
+                except json.JSONDecodeError as error:
+                    if self._at_end:
+                        self._move(error.pos)
+                        raise self._error(error.msg) from None
+                size *= 2
+                self._fill(size)
+            strict_value(value, self._text[self._at : end])
+        offset = self._byte
+        self._move(end)
+        start = offset - self._chunk_start
+        return Span(value, offset, self._chunk[start : start + self._byte - offset])
+
+    def end(self) -> None:
+        """Check that nothing follows."""
+        if self._peek():
+            raise self._error("expected the end of the file")
+
+    def _more(self, closing: str, *, first: bool) -> bool:
+        if self._peek() == closing:
+            self._take(closing)
+            return False
+        if not first:
+            self._take(",")
+        return True
+
+    def _take(self, character: str) -> None:
+        if self._peek() != character:
+            raise self._error(f'expected "{character}"')
+        self._move(self._at + 1)
+
+    def _peek(self) -> str:
+        """The next character that is not white space, "" at the end of the file."""
+        while True:
+            self._move(_WHITESPACE.match(self._text, self._at).end())
+            if self._at < len(self._text):
+                return self._text[self._at]
+            if self._at_end:
+                return ""
+            self._fill(self._window)
+
+    def _move(self, at: int) -> None:
+        passed = self._text[self._at : at]
+        self._byte += len(passed) if passed.isascii() else len(passed.encode("utf-8"))
+        self._at = at
+
+    def _fill(self, size: int) -> None:
+        """Hold `size` bytes from the present position on."""
+        self._file.seek(self._byte)
+        self._chunk, self._chunk_start = self._file.read(size), self._byte
+        self._at_end = len(self._chunk) < size
+        try:
+            self._text, _ = codecs.utf_8_decode(self._chunk, "strict", self._at_end)
+        except UnicodeDecodeError as error:
+            self._byte += error.start
+            raise self._error(f"not UTF-8 text ({error.reason})") from None
+        self._at = 0
+
+    def _error(self, problem: str) -> UserError:
+        return UserError(
+            f"{self._where}: not the JSON of a patchset: {problem}, at byte {self._byte}; "
+            "download or make the file anew"
+        )
