@@ -84,9 +84,7 @@ def json_errors(where: object) -> Iterator[None]:
             f"column {error.colno}); {remedy}"
         ) from None
     except RecursionError:
-        raise UserError(
-            f"{where}: JSON nested too deeply to be a likelihood; {remedy}"
-        ) from None
+        raise UserError(f"{where}: JSON nested too deeply to be a likelihood; {remedy}") from None
     except _Refused as error:
         raise UserError(f"{where}: {error}; {remedy}") from None
 

@@ -28,7 +28,7 @@ class Span:
 class JsonStream:
     """Walk through the JSON text in a binary `file`; `where` names it in errors.
 
-    `keys()` and `items()` step into an object or a list, and `value()` reads one whole value; a
+    `members()` and `elements()` step into an object or a list, and `value()` reads one whole value; a
     window of the file is held in memory, grown to the largest such value.
     """
 
@@ -40,7 +40,7 @@ class JsonStream:
         self._at_end = False
         self._fill(window)
 
-    def keys(self) -> Iterator[str]:
+    def members(self) -> Iterator[str]:
         """The keys of the object that begins here; read each one's value before the next."""
         seen: set[str] = set()
         self._take("{")
@@ -54,7 +54,7 @@ class JsonStream:
             self._take(":")
             yield key
 
-    def items(self) -> Iterator[int]:
+    def elements(self) -> Iterator[int]:
         """The positions in the list that begins here; read each one's value before the next."""
         position = 0
         self._take("[")

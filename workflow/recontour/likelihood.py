@@ -106,14 +106,14 @@ def verify_background(
         if stated.lower() != found[algorithm]:
             raise UserError(
                 f"{where}: its {algorithm} digest is {found[algorithm]}, but the patchset was made "
-                f"for a background with {algorithm} {stated}: background and patchset do not belong "
-                "together; take both from one archive"
+                f"for a background with {algorithm} {stated}: background and patchset do not "
+                "belong together; take both from one archive"
             )
     if expected is not None and expected.lower() != found["sha256"]:
         raise UserError(
             f"{where}: its sha256 digest is {found['sha256']}, but the config expects "
-            f"{expected} (background_digest): this is not the workspace that the config was written "
-            "for; check the DOI and the member's name, or correct background_digest"
+            f"{expected} (background_digest): this is not the workspace that the config was "
+            "written for; check the DOI and the member's name, or correct background_digest"
         )
     if expected is None and not published:
         raise UserError(
@@ -131,9 +131,9 @@ def index_patchset(path: Path | str) -> Patchset:
     patches: list[Patch] = []
     with path.open("rb") as file:
         stream = JsonStream(file, path)
-        for key in stream.keys():
+        for key in stream.members():
             if key == "patches":
-                for position in stream.items():
+                for position in stream.elements():
                     patches.append(_patch(stream, position, path))
                 top[key] = patches
             else:
@@ -210,8 +210,8 @@ def _patch_file(
     name = groups.get("name") or path.name.removesuffix(".json")
     if not NAME.fullmatch(name):
         raise UserError(
-            f'{path}: the patch name "{printable(name)}" is not made of letters, digits and _ only; '
-            "let the pattern for patch files have a group (?P<name>…) that is"
+            f'{path}: the patch name "{printable(name)}" is not made of letters, digits and _ '
+            "only; let the pattern for patch files have a group (?P<name>…) that is"
         )
     data = path.read_bytes()
     check_operations(parse_json(data, path), path)

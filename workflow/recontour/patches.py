@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jsonpatch
-import jsonpointer
-
 from recontour.errors import UserError, printable
 from recontour.files import atomic_write, parse_json
 from recontour.likelihood import Patch, as_value
+from recontour.operations import NotApplicable, apply_operation
 from recontour.structure import check_operations, check_workspace
 
 _PLACE = ("member", "offset", "length", "sha256")
@@ -87,34 +85,19 @@ def apply(
     """
     where = f"patch {name}"
     check_operations(operations, where)
-    result = dict(background)
-    ours = {id(result): result}
+    result: Any = dict(background)
     for position, operation in enumerate(operations):
         try:
-            for pointer in _written(operation):
-                _copy_along(result, pointer, ours)
-            # in place, because the library would else copy the whole workspace
-            jsonpatch.JsonPatch([operation]).apply(result, in_place=True)
-        except _NOT_APPLICABLE as error:
+            result = apply_operation(result, operation)
+        except (NotApplicable, RecursionError) as error:
             raise UserError(
                 f"{where}: operation {position} ({operation['op']} "
                 f"{printable(operation['path'])[:200]}) cannot be applied to the background: "
-                f"{printable(error)[:200]}; background and patch do not belong together"
+                f"{error}; background and patch do not belong together"
             ) from None
     check_workspace(result, f"{where}, applied to the background", trusted=background)
     _check_observations(background, result, where)
     return result
-
-
-_NOT_APPLICABLE = (
-    jsonpatch.JsonPatchException,
-    jsonpointer.JsonPointerException,
-    LookupError,
-    TypeError,
-    ValueError,
-    AttributeError,
-    RecursionError,
-)
 
 
 def _index_row(row: list[str], columns: int) -> Patch:
@@ -123,29 +106,6 @@ def _index_row(row: list[str], columns: int) -> Patch:
     member, offset, length, sha256 = row[-4:]
     values = tuple(as_value(cell) for cell in row[1:-4])
     return Patch(row[0], values, member, int(offset), int(length), sha256)
-
-
-def _written(operation: Mapping[str, Any]) -> list[str]:
-    """The pointers to what an operation changes."""
-    if operation["op"] == "test":
-        return []
-    return [operation["path"]] + ([operation["from"]] if operation["op"] == "move" else [])
-
-
-def _copy_along(document: dict[str, Any], pointer: str, ours: dict[int, Any]) -> None:
-    """Replace the containers above what `pointer` points at by shallow copies, unless they are
-    ours already."""
-    parent = document
-    for part in jsonpointer.JsonPointer(pointer).parts[:-1]:
-        key = int(part) if type(parent) is list else part
-        child = parent[key]
-        if id(child) not in ours:
-            if type(child) not in (dict, list):
-                return
-            child = child.copy()
-            ours[id(child)] = child
-            parent[key] = child
-        parent = child
 
 
 def _check_observations(

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import csv
+import difflib
+import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from recontour.likelihood import Point
+from recontour.errors import UserError, printable
+from recontour.likelihood import Point, Value, as_value
+from recontour.structure import NAME
 
 P = TypeVar("P", bound=Point)
 
@@ -22,7 +28,23 @@ class Points:
 
 def read_points(path: Path | str) -> Points:
     """Read a table of points: name, then one column a label. Raises UserError."""
-    raise NotImplementedError
+    try:
+        with Path(path).open(encoding="utf-8", newline="") as file:
+            rows = [row for row in csv.reader(file, strict=True) if row]
+    except FileNotFoundError:
+        raise UserError(f"{path}: there is no such table of points; check `points`") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path}: not a table in CSV form ({printable(error)})") from None
+    if not rows or rows[0][0] != "name" or len(rows[0]) < 2:
+        raise UserError(f"{path}: its first line should be `name` and the labels, as in name,m1,m2")
+    labels = tuple(rows[0][1:])
+    for row in rows[1:]:
+        if len(row) != 1 + len(labels) or not NAME.fullmatch(row[0]):
+            raise UserError(
+                f"{path}: the row {printable(','.join(row))[:80]} should hold a name of letters, "
+                f"digits and _, and a value for each of {printable(', '.join(labels))}"
+            )
+    return Points(labels, tuple(Point(row[0], tuple(map(as_value, row[1:]))) for row in rows[1:]))
 
 
 def select(points: Sequence[P], wanted: Any) -> tuple[P, ...]:
@@ -32,11 +54,94 @@ def select(points: Sequence[P], wanted: Any) -> tuple[P, ...]:
     ([900, 250] or "(900, 250)"; 900 and 900.0 are the same). Raises UserError with the nearest
     matches for a point that is not there.
     """
-    raise NotImplementedError
+    if wanted == "all":
+        return tuple(points)
+    if not isinstance(wanted, list | tuple) or _is_values(wanted, points):
+        wanted = [wanted]
+    if not wanted:
+        raise UserError('select: no point is selected; write "all", or names or values of points')
+    by_name = {point.name: point for point in points}
+    by_values = {point.values: point for point in points}
+    chosen = {_find(one, by_name, by_values).name for one in wanted}
+    return tuple(point for point in points if point.name in chosen)
 
 
 def check_points_table(path: Path | str, labels: Sequence[str], points: Sequence[Point]) -> None:
     """Check that the committed table of points at `path` holds the names and values of the
     patchset's `points`, in order. Raises UserError saying which rows differ and how to make the
     table anew."""
-    raise NotImplementedError
+    table = read_points(path)
+    differences = []
+    if table.labels != tuple(labels):
+        differences.append(f"labels {_show(table.labels)} for {_show(labels)}")
+    pairs = itertools.zip_longest(table.points, points)
+    for line, (here, there) in enumerate(pairs, 2):
+        if here is None or there is None or (here.name, here.values) != (there.name, there.values):
+            differences.append(f"line {line}: {_describe(here)} for {_describe(there)}")
+    if differences:
+        more = f"; and {len(differences) - 5} more" if len(differences) > 5 else ""
+        columns = f"1-{1 + len(labels)}"
+        raise UserError(
+            f"{path}: does not agree with the patchset: {'; '.join(differences[:5])}{more} (found "
+            f"here for what the patchset holds). If the patchset is right, make the table anew "
+            f"from patches.csv in the results: cut -d, -f{columns} patches.csv > {path}"
+        )
+
+
+def _is_values(wanted: Sequence[Any], points: Sequence[Point]) -> bool:
+    """Is the list one point's values, such as [900, 250], and no list of points?"""
+    return (
+        len(points) > 0
+        and len(wanted) == len(points[0].values) > 1
+        and all(type(value) is not str and _is_value(value) for value in wanted)
+    )
+
+
+def _find(one: Any, by_name: dict[str, P], by_values: dict[tuple[Value, ...], P]) -> P:
+    if isinstance(one, str) and one in by_name:
+        return by_name[one]
+    values = _values(one)
+    if values in by_values:
+        return by_values[values]
+    near = _nearest(one, values, by_name)
+    raise UserError(
+        f"select: {printable(one)[:80]} is not a point of this likelihood; the nearest are "
+        f"{', '.join(f'{p.name} {_show(p.values)}' for p in near)}; all are in the table of points"
+    )
+
+
+def _values(one: Any) -> tuple[Value, ...]:
+    """The values that "(900, 250)", [900, 250] or 900 stand for."""
+    if isinstance(one, str):
+        one = [as_value(part.strip(" '\"")) for part in one.strip().strip("()[]").split(",")]
+    if not isinstance(one, list | tuple):
+        one = [one]
+    if not all(map(_is_value, one)):
+        return ()
+    return tuple(as_value(value) if isinstance(value, str) else value for value in one)
+
+
+def _is_value(value: Any) -> bool:
+    return type(value) is str or (type(value) in (int, float) and abs(value) < 1e300)
+
+
+def _nearest(one: Any, values: tuple[Value, ...], by_name: dict[str, P]) -> list[P]:
+    numbers = [v for v in values if type(v) is not str]
+    alike = [p for p in by_name.values() if len(p.values) == len(numbers) == len(values)]
+
+    def distance(point: Point) -> float:
+        pairs = zip(point.values, numbers, strict=True)
+        return math.hypot(*(p - v if type(p) is not str else math.inf for p, v in pairs))
+
+    if alike:
+        return sorted(alike, key=distance)[:3]
+    names = difflib.get_close_matches(str(one), by_name, n=3, cutoff=0.0)
+    return [by_name[name] for name in names]
+
+
+def _describe(point: Point | None) -> str:
+    return "nothing" if point is None else f"{printable(point.name)} {_show(point.values)}"
+
+
+def _show(values: Sequence[Value]) -> str:
+    return f"({', '.join(printable(value) for value in values)})"

@@ -32,9 +32,7 @@ _OPERATIONS = {
 }
 
 
-def check_workspace(
-    spec: Any, where: object, *, trusted: Mapping[str, Any] | None = None
-) -> None:
+def check_workspace(spec: Any, where: object, *, trusted: Mapping[str, Any] | None = None) -> None:
     """Check that `spec` is a workspace: pyhf's schema 1.0.0, names used once, and equal numbers of
     bins in a channel. Samples and measurements that are the same objects as in the already checked
     `trusted` are not checked again. Raises UserError naming channel, sample and modifier.

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from recontour.errors import UserError, printable
 
-
 _NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*", re.ASCII)
 
 
