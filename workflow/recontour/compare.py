@@ -1,0 +1,147 @@
+"""How far our contours are from the published ones, and the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from recontour import geometry
+from recontour.contour import CURVES, LEVEL, Points
+from recontour.errors import UserError, printable
+
+SAMPLES = 2000
+MIN_COVERED = 0.9
+"""Less of the published contour within reach of our points cannot be called reproduced."""
+
+
+def compare(
+    contours: Mapping[str, Any],
+    published: Mapping[str, Sequence[np.ndarray]],
+    points: Points,
+    tolerance: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The comparison of contours with published ones, as written to `comparison.json`.
+
+    `contours` is what `contour.contours` returned, `published` the published polylines, each of
+    shape (n, 2), by curve; curves that we have no counterpart of are left out. For each curve:
+
+    - median, 90th percentile and maximum of the distance from the published contour to ours, in
+      the axes' unit, over 2000 places at equal distances along the published contour as far as it
+      lies within our region (`covered`: that share of its length), whatever its vertices are;
+    - overlap, the intersection over union of the excluded areas within our region;
+    - the points where "inside the published contour" and CLs < 0.05 disagree.
+
+    The verdict is "reproduced" if median and p90 are at most, and overlap at least, what
+    `tolerance` says, and no point disagrees but those that `tolerance["disagreements"]` names;
+    what `tolerance` leaves out is not judged. Without published contours it is "not compared".
+    Raises UserError for a published curve of less than two vertices.
+    """
+    region = np.array(contours["region"])
+    curves = {
+        curve: _compare_curve(curve, contours, _lines(curve, published[curve]), points, region, tolerance)
+        for curve in CURVES
+        if curve in published
+    }
+    reasons = [f"{curve}: {reason}" for curve, entry in curves.items() for reason in entry["reasons"]]
+    if not curves:
+        verdict, reasons = "not compared", ["no published contour is given"]
+    else:
+        verdict = "not reproduced" if reasons else "reproduced"
+    return {
+        "verdict": verdict,
+        "reasons": reasons,
+        "tolerance": dict(tolerance),
+        "units": {axis: contours["axes"][axis].get("unit", "") for axis in ("x", "y")},
+        "points": {"compared": int(points.fitted.sum()), "failed": contours["points"]["failed"]},
+        "curves": curves,
+    }
+
+
+def _compare_curve(
+    curve: str,
+    contours: Mapping[str, Any],
+    published: list[np.ndarray],
+    points: Points,
+    region: np.ndarray,
+    tolerance: Mapping[str, Any],
+) -> dict[str, Any]:
+    fitted = points.fitted
+    plane, cls = points.plane[fitted], points.cls[curve][fitted]
+    names = [name for name, use in zip(points.names, fitted, strict=True) if use]
+    excluded = cls < LEVEL
+    ours = [np.array(line) for line in contours["curves"][curve]]
+
+    within = geometry.clip(published, region)
+    covered = geometry.length(within) / geometry.length(published)
+    median = p90 = largest = None
+    if ours and within:
+        gaps = geometry.distances(geometry.samples(within, SAMPLES), ours)
+        median, p90, largest = (round(float(np.quantile(gaps, q)), 4) for q in (0.5, 0.9, 1.0))
+
+    published_area = geometry.enclosed(published, region, plane, excluded)
+    our_area = geometry.enclosed(ours, region, plane, excluded)
+    overlap = geometry.overlap(published_area, our_area, region)
+    inside = published_area.contains(plane)
+    disagreements = [
+        {
+            "name": names[i],
+            "x": float(plane[i, 0]),
+            "y": float(plane[i, 1]),
+            "CLs": float(cls[i]),
+            "inside_published": bool(inside[i]),
+        }
+        for i in np.flatnonzero(inside != excluded)
+    ]
+    result = {
+        "median": median,
+        "p90": p90,
+        "max": largest,
+        "overlap": None if overlap is None else round(overlap, 5),
+        "covered": round(covered, 5),
+        "disagreements": disagreements,
+    }
+    reasons = _reasons(result, contours["reasons"].get(curve), tolerance)
+    return {"verdict": "not reproduced" if reasons else "reproduced", **result, "reasons": reasons}
+
+
+def _reasons(
+    result: Mapping[str, Any], no_contour: str | None, tolerance: Mapping[str, Any]
+) -> list[str]:
+    reasons = [f"there is no contour of ours: {no_contour}"] if no_contour else []
+    if result["covered"] < MIN_COVERED:
+        reasons.append(
+            f"only {result['covered']:.1%} of the published contour lies among the points, "
+            f"{MIN_COVERED:.0%} is needed"
+        )
+    for key, what in (("median", "median distance"), ("p90", "90th percentile of the distance")):
+        if key in tolerance and result[key] is not None and result[key] > tolerance[key]:
+            reasons.append(f"{what} is {result[key]:.4g}, at most {tolerance[key]:g} is tolerated")
+    if "overlap" in tolerance and (result["overlap"] or 0.0) < tolerance["overlap"]:
+        reasons.append(
+            f"overlap is {result['overlap'] or 0.0:.4g}, at least {tolerance['overlap']:g} is required"
+        )
+    if "disagreements" in tolerance:
+        for point in result["disagreements"]:
+            if point["name"] not in tolerance["disagreements"]:
+                side = "inside" if point["inside_published"] else "outside"
+                reasons.append(
+                    f"point {point['name']} at ({point['x']:g}, {point['y']:g}) lies {side} the "
+                    f"published contour, and its CLs is {point['CLs']:.4g}"
+                )
+    return reasons
+
+
+def _lines(curve: str, lines: Sequence[np.ndarray]) -> list[np.ndarray]:
+    arrays = [np.asarray(line, dtype=float) for line in lines]
+    for array in arrays:
+        if array.ndim != 2 or array.shape[0] < 2 or array.shape[1] != 2:
+            raise UserError(
+                f'the published curve "{printable(curve)}" has a part of shape {array.shape}; '
+                "expected two columns, x and y, and at least two rows; check which table the "
+                "config key published names"
+            )
+    if not arrays or geometry.length(arrays) == 0.0:
+        raise UserError(f'the published curve "{printable(curve)}" has no length; check its table')
+    return arrays

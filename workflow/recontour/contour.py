@@ -1,0 +1,272 @@
+"""Exclusion contours: where the interpolated significance of a scan of CLs crosses 95 % CL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import contourpy
+import numpy as np
+from scipy.interpolate import RBFInterpolator
+from scipy.spatial import ConvexHull, QhullError
+from scipy.special import ndtri
+
+from recontour import geometry
+from recontour.errors import UserError, printable
+
+CURVES = {
+    "observed": "CLs_obs",
+    "expected": "CLs_exp_0",
+    "expected_m1": "CLs_exp_m1",
+    "expected_p1": "CLs_exp_p1",
+}
+"""Contours, and the columns of CLs they are drawn from."""
+
+LEVEL = 0.05
+MAX_SIGNIFICANCE = 5.0  # a scan of z beyond it has no bearing on z = 1.64, but bends a spline
+BOUNDARY_STEPS = 80
+RASTER = 301
+
+Boundary = tuple[float, float, float]
+"""(a, b, c): signals with a·x + b·y ≥ c are kinematically allowed."""
+
+
+class Points(NamedTuple):
+    """Signal points in the plane of the axes: names, coordinates of shape (n,), and for each of
+    `CURVES` the CLs, shape (n,), NaN where the fit failed."""
+
+    names: tuple[str, ...]
+    x: np.ndarray
+    y: np.ndarray
+    cls: dict[str, np.ndarray]
+
+    @property
+    def fitted(self) -> np.ndarray:
+        """Which points have results: shape (n,), bool."""
+        return np.isfinite(self.cls["observed"])
+
+    @property
+    def plane(self) -> np.ndarray:
+        """Coordinates, shape (n, 2)."""
+        return np.column_stack([self.x, self.y])
+
+
+def read_points(rows: Iterable[Mapping[str, str]], axes: Mapping[str, Any], source: str) -> Points:
+    """The points of a table of CLs (rows of `cls.csv`), sorted by x, y and name.
+
+    `source` names the table in errors. Raises UserError for a missing column, and for a cell that
+    is no number or no CLs in a row whose status is not "failed".
+    """
+    columns = [axes["x"]["label"], axes["y"]["label"], *CURVES.values()]
+    table = []
+    for row in rows:
+        for column in ("name", *columns):
+            if row.get(column) is None:
+                raise UserError(
+                    f'{source}: column "{printable(column)}" is missing; found: '
+                    f"{printable(', '.join(map(str, row)))}; the axes' labels and the columns of "
+                    "CLs must be there"
+                )
+        failed = row.get("status", "ok") == "failed"
+        where = f'{source}: point "{printable(row["name"])}"'
+        place = [_number(row[column], -np.inf, np.inf, f"{where}, {column}") for column in columns[:2]]
+        cls = [
+            np.nan if failed else _number(row[column], 0.0, 1.0, f"{where}, {column}")
+            for column in columns[2:]
+        ]
+        table.append((*place, row["name"], *cls))
+    table.sort(key=lambda entry: entry[:3])
+    x, y, names, *cls = zip(*table, strict=True) if table else [()] * (3 + len(CURVES))
+    return Points(
+        tuple(names),
+        np.array(x, dtype=float),
+        np.array(y, dtype=float),
+        {curve: np.array(values, dtype=float) for curve, values in zip(CURVES, cls, strict=True)},
+    )
+
+
+def contours(points: Points, axes: Mapping[str, Any], boundary: Boundary | None = None) -> dict[str, Any]:
+    """The contours CLs = 0.05, as written to `contours.json`.
+
+    z = Φ⁻¹(1−CLs), clipped at ±5, is interpolated by a thin-plate spline through the points, in
+    coordinates scaled to the unit square (of the logarithm where an axis says `scale: log`). A
+    kinematic boundary is imposed by z = 0 along it. Contours are drawn within the convex hull of
+    points and boundary only: nothing is extrapolated. A curve without contour is an empty list,
+    and `reasons` says why.
+
+    Raises UserError if fewer than three points have results, if they lie on a line or two on the
+    same place, or if one lies beyond the boundary.
+    """
+    fitted = points.fitted
+    names = [name for name, use in zip(points.names, fitted, strict=True) if use]
+    plane = points.plane[fitted]
+    _check(names, plane, boundary)
+    hull = _hull(np.vstack([plane, *_boundary_ends(plane, boundary)]))
+    scale = _Scale(hull, axes)
+    anchors = _boundary_anchors(plane, boundary, scale)
+    significance = {
+        curve: np.clip(-ndtri(cls[fitted]), -MAX_SIGNIFICANCE, MAX_SIGNIFICANCE)
+        for curve, cls in points.cls.items()
+    }
+    spline = RBFInterpolator(
+        scale.to_unit(np.vstack([plane, anchors])),
+        np.vstack([np.column_stack(list(significance.values())), np.zeros((len(anchors), len(CURVES)))]),
+        kernel="thin_plate_spline",
+    )
+    ticks = np.linspace(0.0, 1.0, RASTER)
+    raster = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
+    fields = dict(zip(CURVES, spline(raster).T.reshape(len(CURVES), RASTER, RASTER), strict=True))
+
+    crossing = float(-ndtri(LEVEL))
+    curves, reasons = {}, {}
+    for curve, field in fields.items():
+        lines = contourpy.contour_generator(ticks, ticks, field).lines(crossing)
+        curves[curve] = _rounded(geometry.clip([scale.from_unit(line) for line in lines], hull))
+        if not curves[curve]:
+            reasons[curve] = _reason(points.cls[curve][fitted])
+    band = np.minimum(fields["expected_m1"] - crossing, crossing - fields["expected_p1"])
+    polygons, offsets = contourpy.contour_generator(
+        ticks, ticks, band, fill_type=contourpy.FillType.OuterOffset
+    ).filled(0.0, np.inf)
+    return {
+        "level": {"CLs": LEVEL, "z": round(crossing, 6)},
+        "method": {
+            "interpolation": "thin-plate spline of z = Φ⁻¹(1−CLs) in coordinates scaled to the unit square",
+            "clipped_at": MAX_SIGNIFICANCE,
+            "boundary": "z = 0 at places along it" if len(anchors) else None,
+            "boundary_places": len(anchors),
+            "raster": [RASTER, RASTER],
+        },
+        "axes": {axis: dict(axes[axis]) for axis in ("x", "y")},
+        "boundary": list(boundary) if boundary else None,
+        "points": {
+            "used": len(names),
+            "failed": [name for name, use in zip(points.names, fitted, strict=True) if not use],
+        },
+        "region": _rounded([hull])[0],
+        "curves": curves,
+        "reasons": reasons,
+        "band": [
+            _rounded([scale.from_unit(ring) for ring in np.split(polygon, offset[1:-1])])
+            for polygon, offset in zip(polygons, offsets, strict=True)
+        ],
+    }
+
+
+def _number(text: str, low: float, high: float, where: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = np.nan
+    if not (low <= value <= high and np.isfinite(value)):
+        kind = "a finite number" if high == np.inf else f"a number between {low:g} and {high:g}"
+        raise UserError(
+            f'{where}: found "{printable(text)}", expected {kind}; if the fit failed, the status '
+            'must be "failed"'
+        )
+    return value
+
+
+def _check(names: list[str], plane: np.ndarray, boundary: Boundary | None) -> None:
+    if len(names) < 3:
+        raise UserError(
+            f"a contour needs at least three points with results, found {len(names)}; select more "
+            "points, or see why their fits failed"
+        )
+    places: dict[tuple[float, float], str] = {}
+    for name, (x, y) in zip(names, plane.tolist(), strict=True):
+        if (x, y) in places:
+            raise UserError(
+                f'points "{printable(places[x, y])}" and "{printable(name)}" both lie on '
+                f"({x:g}, {y:g}) of the plane of the axes; select points of one plane, one each place"
+            )
+        places[x, y] = name
+        if boundary and boundary[0] * x + boundary[1] * y < boundary[2] - 1e-9 * abs(boundary[2]):
+            raise UserError(
+                f'point "{printable(name)}" at ({x:g}, {y:g}) lies beyond the kinematic boundary '
+                f"{boundary[0]:g}·x + {boundary[1]:g}·y ≥ {boundary[2]:g}; correct the config key "
+                "boundary"
+            )
+
+
+def _boundary_ends(plane: np.ndarray, boundary: Boundary | None) -> list[np.ndarray]:
+    """Where the boundary runs along the points: between its crossings with the lines of their
+    bounding box, as far as these are not further than a tenth of the box away from it."""
+    if boundary is None:
+        return []
+    a, b, c = boundary
+    low, high = plane.min(axis=0), plane.max(axis=0)
+    margin = 0.1 * (high - low)
+    crossings = [(x, (c - a * x) / b) for x in (low[0], high[0]) if b]
+    crossings += [((c - b * y) / a, y) for y in (low[1], high[1]) if a]
+    near = [
+        place
+        for place in np.array(crossings)
+        if np.all(place >= low - margin) and np.all(place <= high + margin)
+    ]
+    if not near:
+        return []
+    along = [place @ np.array([-b, a]) for place in near]
+    ends = [near[int(np.argmin(along))], near[int(np.argmax(along))]]
+    return [] if np.array_equal(*ends) else ends
+
+
+def _boundary_anchors(plane: np.ndarray, boundary: Boundary | None, scale: _Scale) -> np.ndarray:
+    """Places along the boundary, shape (n, 2), without those next to a point, whose own CLs counts."""
+    ends = _boundary_ends(plane, boundary)
+    if not ends:
+        return np.empty((0, 2))
+    places = np.linspace(*ends, BOUNDARY_STEPS + 1)
+    unit = scale.to_unit(places)
+    steps = np.hypot(*np.gradient(unit, axis=0).T)
+    gaps = np.linalg.norm(unit[:, None] - scale.to_unit(plane), axis=2).min(axis=1)
+    return places[gaps > 0.25 * steps]
+
+
+def _hull(places: np.ndarray) -> np.ndarray:
+    low, span = places.min(axis=0), np.ptp(places, axis=0)
+    try:
+        return places[ConvexHull((places - low) / np.where(span > 0, span, 1.0)).vertices]
+    except QhullError:
+        raise UserError(
+            "the points lie on a line of the plane of the axes, where no contour can be drawn; "
+            "select more points, or other labels for the axes"
+        ) from None
+
+
+class _Scale:
+    """Coordinates in which the bounding box of `hull` is the unit square."""
+
+    def __init__(self, hull: np.ndarray, axes: Mapping[str, Any]) -> None:
+        self.log = [axes[axis].get("scale") == "log" for axis in ("x", "y")]
+        for axis, log, lowest in zip(("x", "y"), self.log, hull.min(axis=0), strict=True):
+            if log and lowest <= 0:
+                raise UserError(
+                    f'the axis {axis} ("{printable(axes[axis]["label"])}") is logarithmic, but '
+                    f"reaches {lowest:g}; leave out the point there, or make the axis linear"
+                )
+        self.low, self.span = np.zeros(2), np.ones(2)
+        corners = self.to_unit(hull)
+        self.low, self.span = corners.min(axis=0), np.ptp(corners, axis=0)
+
+    def to_unit(self, places: np.ndarray) -> np.ndarray:
+        columns = [np.log(v) if log else v for v, log in zip(places.T, self.log, strict=True)]
+        return (np.column_stack(columns) - self.low) / self.span
+
+    def from_unit(self, places: np.ndarray) -> np.ndarray:
+        columns = (self.low + self.span * places).T
+        return np.column_stack([np.exp(v) if log else v for v, log in zip(columns, self.log, strict=True)])
+
+
+def _reason(cls: np.ndarray) -> str:
+    excluded = int(np.count_nonzero(cls < LEVEL))
+    if excluded == 0:
+        return f"no point is excluded: the smallest CLs is {cls.min():.3g}"
+    if excluded == len(cls):
+        return f"every point is excluded: the largest CLs is {cls.max():.3g}"
+    return f"{excluded} of {len(cls)} points are excluded, but no line separates them"
+
+
+def _rounded(lines: Iterable[np.ndarray]) -> list[list[list[float]]]:
+    """Polylines with six significant digits: far below the accuracy, and equal on any machine."""
+    return [[[float(f"{value:.6g}") for value in vertex] for vertex in line] for line in lines]
