@@ -1,0 +1,25 @@
+"""Exact and fast fits of HistFactory models (pyhf's JSON workspaces) with numpy and scipy.
+
+>>> import histfit
+>>> histfit.hypotest(workspace, mu=1.0).CLs_obs          # doctest: +SKIP
+
+`Background` compiles a background once, for many signals.
+"""
+
+from .background import Background
+from .errors import FitError, HistfitError, InvalidWorkspace
+from .fit import Fit
+from .hypotest import HypoTest, hypotest
+from .model import Model, compile_model
+
+__all__ = [
+    "Background",
+    "Fit",
+    "FitError",
+    "HistfitError",
+    "HypoTest",
+    "InvalidWorkspace",
+    "Model",
+    "compile_model",
+    "hypotest",
+]

@@ -47,12 +47,13 @@ class Rates(NamedTuple):
 
 
 class Evaluation(NamedTuple):
-    """The objective (N,) (NLL less that of the saturated model), gradient (N, P), and Hessian
-    (N, P, P) if asked for."""
+    """The objective (N,) (NLL less that of the saturated model), its gradient (N, P), and, if asked
+    for, its Hessian and the Gauss-Newton part of that (N, P, P), which is positive semidefinite."""
 
     value: Array
     gradient: Array
-    hessian: Array | None
+    hessian: Array
+    gauss_newton: Array
 
 
 def expected_bins(model: Model, x: Array) -> Array:
@@ -129,7 +130,7 @@ def evaluate(model: Model, x: Array, data: Data, side: Array, *, hessian: bool) 
     gradient = (jacobian @ weight[:, :, None])[:, :, 0] + constraint_gradient
     value = main + constraint
     if not hessian:
-        return Evaluation(value, gradient, None)
+        return Evaluation(value, gradient, np.empty(0), np.empty(0))
 
     cell_weight = weight[:, model.bin]
     diagonal = _diagonal(model, rate, cell_weight, shifted_by)
@@ -137,13 +138,13 @@ def evaluate(model: Model, x: Array, data: Data, side: Array, *, hessian: bool) 
     derivative[:, first:] -= scaled_by
     derivative *= cell_weight[:, None, :]
     mixed = derivative @ rate.log_slope.transpose(0, 2, 1)
-    result = (jacobian * curvature[:, None, :]) @ jacobian.transpose(0, 2, 1)
-    own = np.einsum("nii->ni", result)
-    own_diagonal = own + diagonal + constraint_curvature
+    gauss_newton = (jacobian * curvature[:, None, :]) @ jacobian.transpose(0, 2, 1)
+    np.einsum("nii->ni", gauss_newton)[...] += constraint_curvature
+    result = gauss_newton.copy()
     result[:, :, first:] += mixed
     result[:, first:, :] += mixed.transpose(0, 2, 1)
-    own[...] = own_diagonal
-    return Evaluation(value, gradient, result)
+    np.einsum("nii->ni", result)[...] = np.einsum("nii->ni", gauss_newton) + diagonal
+    return Evaluation(value, gradient, result, gauss_newton)
 
 
 def saturated_nll(model: Model, data: Data) -> Array:

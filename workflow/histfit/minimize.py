@@ -4,8 +4,9 @@ Exact Newton steps on the parameters that are not held by a bound (a two-metric 
 D. P. Bertsekas, SIAM J. Control Optim. 20 (1982) 221), with an Armijo search along the projected
 path. Where the Hessian is not positive definite, its eigenvalues are taken by magnitude with a
 floor, in coordinates scaled by the diagonal (saddle-free Newton, arXiv:1406.2572), which
-also walks away from saddle points and stays calm in flat valleys. It stops on the estimated
-distance to the minimum, EDM = ½ gᵀH⁻¹g, never on a small change of the function.
+also walks away from saddle points and stays calm in flat valleys; far from the minimum the
+Gauss-Newton matrix does at less cost. It stops on the estimated distance to the minimum,
+EDM = ½ gᵀH⁻¹g, never on a small change of the function.
 
 N minimizations run side by side, one a row; no row's result depends on the others.
 """
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.linalg.lapack import dpotrf, dpotrs
 
 from .interpolation import Array
-from .likelihood import Data, evaluate
+from .likelihood import Data, Evaluation, evaluate
 from .model import Model
 
 EDM_TOLERANCE = 1e-9
@@ -31,6 +32,9 @@ ROUNDING = 1e-13
 
 FLOOR = 1e-7
 """Least eigenvalue of the diagonally scaled Hessian that a step divides by."""
+
+WORTHWHILE = 1e-3
+"""EDM above which a Gauss-Newton step is taken where the Hessian is not positive definite."""
 
 Flags = NDArray[np.bool_]
 
@@ -89,10 +93,9 @@ def minimize(model: Model, start: Array, data: Data, fixed: Flags, bounds: Array
             now = evaluate(model, x, data, side, hessian=True)
         low = np.where(model.kinked & (side > 0.0), np.maximum(lower, 0.0), lower)
         high = np.where(model.kinked & (side < 0.0), np.minimum(upper, 0.0), upper)
-        assert now.hessian is not None
         held = fixed | ((x <= low) & (now.gradient >= 0.0)) | ((x >= high) & (now.gradient <= 0.0))
         gradient = np.where(held, 0.0, now.gradient)
-        step, edm, saddle, indefinite = newton_step(now.hessian, gradient, held)
+        step, edm, saddle, indefinite = newton_step(now, gradient, held)
 
         done = (edm < EDM_TOLERANCE) & ~saddle
         last = np.clip(x + step, low, high)
@@ -135,38 +138,59 @@ def minimize(model: Model, start: Array, data: Data, fixed: Flags, bounds: Array
 
 
 def newton_step(
-    hessian: Array, gradient: Array, held: Flags
+    now: Evaluation, gradient: Array, held: Flags
 ) -> tuple[Array, Array, Flags, Flags]:
     """Steps (N, P) that leave `held` parameters alone, their EDM (N,), and whether each point is a
-    saddle point and its Hessian indefinite."""
-    n_fits, n = gradient.shape
-    free = ~held
-    reduced = hessian * (free[:, :, None] & free[:, None, :])
-    np.einsum("nii->ni", reduced)[held] = 1.0
+    saddle point and its Hessian indefinite.
+
+    Where the Hessian is not positive definite, the Gauss-Newton part serves as long as it promises
+    a decrease worth having.
+    """
+    n_fits = len(gradient)
     step = np.empty_like(gradient)
+    edm = np.empty(n_fits)
     saddle = np.zeros(n_fits, dtype=bool)
     indefinite = np.zeros(n_fits, dtype=bool)
     for i in range(n_fits):
-        factor, info = dpotrf(reduced[i].T, lower=1, clean=0)
-        if info == 0:
-            pivots = factor.diagonal() ** 2 / reduced[i].diagonal()
-            if pivots.min() > FLOOR:
-                step[i] = -dpotrs(factor, gradient[i], lower=1)[0]
-                continue
-        step[i], saddle[i], indefinite[i] = _saddle_free_step(reduced[i], gradient[i])
-    return step, -0.5 * (gradient * step).sum(axis=1), saddle, indefinite
+        hessian = _without(now.hessian[i], held[i])
+        solution = _solve(hessian, gradient[i])
+        if solution is None:
+            indefinite[i] = True
+            solution = _solve(_without(now.gauss_newton[i], held[i]), gradient[i])
+            if solution is None or 0.5 * gradient[i] @ solution < WORTHWHILE:
+                solution, saddle[i], indefinite[i] = _saddle_free(hessian, gradient[i])
+        step[i] = -solution
+        edm[i] = 0.5 * gradient[i] @ solution
+    return step, edm, saddle, indefinite
 
 
-def _saddle_free_step(hessian: Array, gradient: Array) -> tuple[Array, bool, bool]:
-    """Newton's step with the magnitude of the eigenvalues; a push off where it stands still."""
+def _without(hessian: Array, held: Flags) -> Array:
+    """The Hessian with the rows and columns of `held` parameters made those of the identity."""
+    free = ~held
+    reduced = hessian * free
+    reduced *= free[:, None]
+    reduced.flat[:: len(held) + 1] += held
+    return reduced
+
+
+def _solve(hessian: Array, gradient: Array) -> Array | None:
+    """H⁻¹ g by Cholesky, or None where H is not positive definite to working accuracy."""
+    factor, info = dpotrf(hessian.T, lower=1, clean=0)
+    if info or (factor.diagonal() ** 2 < FLOOR * hessian.diagonal()).any():
+        return None
+    return np.asarray(dpotrs(factor, gradient, lower=1)[0])
+
+
+def _saddle_free(hessian: Array, gradient: Array) -> tuple[Array, bool, bool]:
+    """|H|⁻¹ g, whether this is a saddle point (then with a push off it), and whether H is
+    indefinite."""
     scale = 1.0 / np.sqrt(np.maximum(np.abs(hessian.diagonal()), FLOOR))
     values, vectors = np.linalg.eigh(hessian * scale * scale[:, None])
     along = vectors.T @ (scale * gradient)
     size = np.maximum(np.abs(values), FLOOR)
-    coefficients = -along / size
+    coefficients = along / size
     indefinite = bool(values[0] < -FLOOR)
-    edm = 0.5 * (along * along / size).sum()
-    saddle = indefinite and bool(edm < EDM_TOLERANCE)
+    saddle = indefinite and bool(0.5 * along @ coefficients < EDM_TOLERANCE)
     if saddle:
-        coefficients[0] += 0.1 if along[0] <= 0.0 else -0.1
+        coefficients[0] += 0.1 if along[0] >= 0.0 else -0.1
     return scale * (vectors @ coefficients), saddle, indefinite

@@ -42,6 +42,7 @@ class Model:
         channels: number of bins a channel, in name order
         samples: (channel, sample) of each of the G groups of cells
         parameters: names, start values, bounds and constraints
+        start: where background-only fits start, (1, P)
         poi: index of the parameter of interest, None if the model has none
         observed: counts (B,)
         histosys, normsys, factors: slices of the parameters that do so
@@ -51,6 +52,7 @@ class Model:
     channels: Mapping[str, int]
     samples: tuple[tuple[str, str], ...]
     parameters: par.Parameters
+    start: Array
     poi_name: str | None
     poi: int | None
     observed: Array
@@ -74,53 +76,12 @@ class Model:
     bin_starts: Index  # the first cell of each bin, (B,)
 
 
-class Background:
-    """A workspace compiled once, for models that share most of its samples.
-
-    Args:
-        spec: a workspace (pyhf's JSON schema 1.0.0); keep it unchanged.
-        measurement: which measurement to use, by name; the first one if not given.
-        modifier_settings: interpolation codes as pyhf names them, by default
-            ``{"normsys": {"interpcode": "code4"}, "histosys": {"interpcode": "code4p"}}``.
-
-    Raises:
-        InvalidWorkspace: the message names channel, sample and modifier.
-    """
-
-    def __init__(
-        self,
-        spec: Mapping[str, Any],
-        measurement: str | None = None,
-        modifier_settings: Mapping[str, Mapping[str, str]] | None = None,
-    ) -> None:
-        self._spec = spec  # keeps the samples alive, so that their ids stay theirs
-        self._measurement = measurement
-        self._codes = interpolation_codes(modifier_settings)
-        self._samples: dict[int, Sample] = {}
-        self._samples = {
-            id(sample): read_sample(sample, channel)
-            for channel, samples in channels_by_name(spec).items()
-            for sample in samples.values()
-        }
-        self.model(spec)
-
-    def model(self, spec: Mapping[str, Any]) -> Model:
-        """Compile `spec`; samples that are the background's own objects are not read again."""
-        channels: dict[str, dict[str, Sample]] = {}
-        for channel, samples in channels_by_name(spec).items():
-            channels[channel] = {
-                name: self._samples.get(id(sample)) or read_sample(sample, channel)
-                for name, sample in samples.items()
-            }
-        return assemble(channels, spec, read_measurement(spec, self._measurement), *self._codes)
-
-
 def compile_model(
     spec: Mapping[str, Any],
     measurement: str | None = None,
     modifier_settings: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Model:
-    """Compile one workspace (arguments and errors as for `Background`)."""
+    """Compile one workspace; arguments and errors are those of `background.Background`."""
     channels = {
         channel: {name: read_sample(sample, channel) for name, sample in samples.items()}
         for channel, samples in channels_by_name(spec).items()
@@ -230,6 +191,7 @@ def assemble(
         channels=n_bins,
         samples=tuple((p.channel, p.name) for p in placed),
         parameters=parameters,
+        start=parameters.init[None],
         poi_name=poi_name,
         poi=poi,
         observed=read_observations(spec, n_bins),

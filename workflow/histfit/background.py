@@ -1,0 +1,64 @@
+"""A background compiled and fitted once, under many signals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from .fit import observed_data, problem, solve
+from .model import Model, assemble, interpolation_codes
+from .spec import Sample, channels_by_name, read_measurement, read_sample
+
+
+class Background:
+    """A workspace compiled once, for models that share most of its samples.
+
+    Args:
+        spec: a workspace (pyhf's JSON schema 1.0.0); keep it unchanged.
+        measurement: which measurement to use, by name; the first one if not given.
+        modifier_settings: interpolation codes as pyhf names them, by default
+            ``{"normsys": {"interpcode": "code4"}, "histosys": {"interpcode": "code4p"}}``.
+
+    Raises:
+        InvalidWorkspace: the message names channel, sample and modifier.
+    """
+
+    def __init__(
+        self,
+        spec: Mapping[str, Any],
+        measurement: str | None = None,
+        modifier_settings: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> None:
+        self._spec = spec  # keeps the samples alive, so that their ids stay theirs
+        self._measurement = measurement
+        self._codes = interpolation_codes(modifier_settings)
+        self._samples: dict[int, Sample] = {
+            id(sample): read_sample(sample, channel)
+            for channel, samples in channels_by_name(spec).items()
+            for sample in samples.values()
+        }
+        self._best: dict[str, float] = {}
+        model = self.model(spec)
+        what = problem(model, observed_data(model), 0.0)
+        best = solve(what, [model.start]).minimum
+        if best.converged[0]:
+            self._best = dict(zip(model.parameters.labels, best.x[0].tolist(), strict=True))
+
+    def model(self, spec: Mapping[str, Any]) -> Model:
+        """Compile `spec`; samples that are the background's own objects are not read again, and
+        its fits start from the background's."""
+        channels = {
+            channel: {
+                name: self._samples.get(id(sample)) or read_sample(sample, channel)
+                for name, sample in samples.items()
+            }
+            for channel, samples in channels_by_name(spec).items()
+        }
+        measurement = read_measurement(spec, self._measurement)
+        model = assemble(channels, spec, measurement, *self._codes)
+        start = model.start.copy()
+        for i, label in enumerate(model.parameters.labels):
+            if label in self._best and not model.parameters.fixed[i]:
+                start[0, i] = self._best[label]
+        return replace(model, start=start)

@@ -1,0 +1,169 @@
+"""Fits that start again wherever a local minimum threatens, and report how they went."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import FitError
+from .interpolation import Array
+from .likelihood import Data, expected_bins, saturated_nll
+from .minimize import Flags, Minimum, minimize
+from .model import Model
+
+SAME_MINIMUM = 1e-9
+"""Objectives closer than this are the same minimum."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fit:
+    """A maximum-likelihood fit.
+
+    Attributes:
+        labels: names of the P parameters, as pyhf writes them
+        values: best-fit parameters (P,)
+        nll: negative log likelihood with all constants (half of pyhf's ``twice_nll``)
+        edm: estimated distance of `nll` to the minimum before the last Newton step
+        gradient: largest component of the projected gradient before the last Newton step
+        converged: the EDM is below 1e-9 at a point that is not a saddle
+        indefinite: a Hessian with a negative eigenvalue was met on the way
+        starts: number of starting points tried
+        iterations: Newton iterations, of all starts
+        at_bound: labels of the free parameters that ended at a bound
+    """
+
+    labels: tuple[str, ...]
+    values: Array
+    nll: float
+    edm: float
+    gradient: float
+    converged: bool
+    indefinite: bool
+    starts: int
+    iterations: int
+    at_bound: tuple[str, ...]
+
+    def __getitem__(self, label: str) -> float:
+        """Best-fit value of the parameter `label`."""
+        return float(self.values[self.labels.index(label)])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Problem:
+    """What to fit: a model to `data`, with some parameters `fixed` (P,), within `bounds` (P, 2)."""
+
+    model: Model
+    data: Data
+    fixed: Flags
+    bounds: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fits:
+    """N fits of one model, row by row: the best minimum of each, and the number of starts."""
+
+    minimum: Minimum
+    starts: NDArray[np.intp]
+
+    @property
+    def x(self) -> Array:
+        """Parameters (N, P)."""
+        return self.minimum.x
+
+    @property
+    def value(self) -> Array:
+        """Objective (N,): the NLL less that of the saturated model."""
+        return self.minimum.value
+
+
+def observed_data(model: Model) -> Data:
+    """The observed counts and auxiliary data, as one row."""
+    return Data(model.observed[None], model.parameters.aux[None])
+
+
+def expected_data(model: Model, x: Array) -> Data:
+    """The Asimov data (arXiv:1007.1727, section 3.2) at each row of `x` (N, P)."""
+    tau = model.parameters.tau
+    return Data(expected_bins(model, x), np.where(tau > 0.0, tau * x, x))
+
+
+def problem(
+    model: Model, data: Data, mu: float | None, poi_bounds: tuple[float, float] | None = None
+) -> Problem:
+    """A fit with the POI free within `poi_bounds` (`mu` None) or held at its start."""
+    fixed, bounds = model.parameters.fixed, model.parameters.bounds
+    if model.poi is not None and (mu is not None or poi_bounds is not None):
+        fixed, bounds = fixed.copy(), bounds.copy()
+        fixed[model.poi] |= mu is not None
+        bounds[model.poi] = bounds[model.poi] if poi_bounds is None else poi_bounds
+    return Problem(model, data, fixed, bounds)
+
+
+def at_poi(model: Model, x: Array, mu: float) -> Array:
+    """`x` (N, P) with the POI set to `mu`; unchanged for a model without POI."""
+    if model.poi is None:
+        return x
+    x = x.copy()
+    x[:, model.poi] = mu
+    return x
+
+
+def solve(problem: Problem, starts: Sequence[Array]) -> Fits:
+    """Minimize from the first of `starts` (each (N, P)); from the others where that looks unsafe.
+
+    Unsafe is a fit that did not converge, met an indefinite Hessian, or ended with the POI at a
+    bound. The lowest objective wins; a lower one that did not converge makes the fit fail.
+    """
+    model = problem.model
+    best = minimize(model, starts[0], problem.data, problem.fixed, problem.bounds)
+    unsafe = ~best.converged | best.indefinite
+    if model.poi is not None and not problem.fixed[model.poi]:
+        unsafe |= (best.x[:, [model.poi]] == problem.bounds[model.poi]).any(axis=1)
+    tried = np.ones(len(best.x), dtype=np.intp)
+    rows = np.flatnonzero(unsafe)
+    for start in starts[1:] if len(rows) else ():
+        data = Data(problem.data.counts[rows], problem.data.aux[rows])
+        other = minimize(model, start[rows], data, problem.fixed, problem.bounds)
+        tried[rows] += 1
+        best.iterations[rows] += other.iterations
+        difference = other.value - best.value[rows]
+        lower = difference < -SAME_MINIMUM
+        lower |= (difference < SAME_MINIMUM) & other.converged & ~best.converged[rows]
+        for mine, others in zip(best[:-1], other[:-1], strict=True):
+            mine[rows[lower]] = others[lower]
+    return Fits(best, tried)
+
+
+def report(problem: Problem, fits: Fits, row: int = 0) -> Fit:
+    """One row of `fits` for people."""
+    minimum, labels = fits.minimum, problem.model.parameters.labels
+    data = Data(problem.data.counts[[row]], problem.data.aux[[row]])
+    x = minimum.x[row]
+    bound = ((x == problem.bounds[:, 0]) | (x == problem.bounds[:, 1])) & ~problem.fixed
+    values = x.copy()
+    values.flags.writeable = False
+    return Fit(
+        labels=labels,
+        values=values,
+        nll=float(minimum.value[row] + saturated_nll(problem.model, data)[0]),
+        edm=float(minimum.edm[row]),
+        gradient=float(minimum.gradient[row]),
+        converged=bool(minimum.converged[row]),
+        indefinite=bool(minimum.indefinite[row]),
+        starts=int(fits.starts[row]),
+        iterations=int(minimum.iterations[row]),
+        at_bound=tuple(labels[i] for i in np.flatnonzero(bound)),
+    )
+
+
+def demand_converged(fit: Fit, what: str) -> None:
+    """Raise FitError, with what is known of the failure, unless `fit` converged."""
+    if not fit.converged:
+        raise FitError(
+            f"the {what} did not converge: after {fit.iterations} iterations from {fit.starts} "
+            f"starts the EDM is {fit.edm:.2g} (wanted: below 1e-9), the largest gradient "
+            f"{fit.gradient:.2g}, NLL {fit.nll:.9g}"
+        )

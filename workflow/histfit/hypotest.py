@@ -1,0 +1,213 @@
+"""Hypothesis tests with the asymptotic distributions of profile-likelihood test statistics.
+
+Notation of Cowan, Cranmer, Gross, Vitells (CCGV), arXiv:1007.1727: a test of signal strength μ
+needs the conditional and the free fit to the data, and the conditional fit to the background-only
+Asimov data. (The free fit to Asimov data is its own truth, with objective 0.)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import log_ndtr, ndtr
+
+from .errors import InvalidWorkspace
+from .fit import (
+    Fit,
+    Fits,
+    Problem,
+    at_poi,
+    demand_converged,
+    expected_data,
+    observed_data,
+    problem,
+    report,
+    solve,
+)
+from .interpolation import Array
+from .likelihood import Data
+from .model import Model, compile_model
+
+TEST_STATISTICS = ("qtilde", "q", "t", "q0")
+N_SIGMA = (-2, -1, 0, 1, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class HypoTest:
+    """Result of a hypothesis test.
+
+    Attributes:
+        mu: tested signal strength
+        test_stat: "qtilde", "q", "t" or "q0"
+        CLs_obs: observed CLs = CLsb/CLb
+        CLs_exp: expected CLs under the background-only hypothesis at −2, −1, 0, +1, +2 σ
+        CLsb_obs, CLb_obs: observed p-values of the tested hypothesis and of the alternative;
+            for q0, CLsb is the p-value p₀ of the background-only hypothesis
+        CLsb_exp, CLb_exp: the same at −2…+2 σ
+        q_obs, q_asimov: the test statistic on the observed and on the Asimov data
+        muhat: the POI of the free fit, None for a model without POI
+        fits: "background" (conditional fit that the Asimov data come from), "conditional", "free",
+            and "asimov" (conditional, to Asimov data); all of them converged
+    """
+
+    mu: float
+    test_stat: str
+    CLs_obs: float
+    CLs_exp: tuple[float, ...]
+    CLsb_obs: float
+    CLb_obs: float
+    CLsb_exp: tuple[float, ...]
+    CLb_exp: tuple[float, ...]
+    q_obs: float
+    q_asimov: float
+    muhat: float | None
+    fits: Mapping[str, Fit]
+
+
+def as_model(spec: Mapping[str, Any] | Model) -> Model:
+    """`spec` compiled, unless it is a model already."""
+    return spec if isinstance(spec, Model) else compile_model(spec)
+
+
+def hypotest(
+    spec: Mapping[str, Any] | Model,
+    mu: float = 1.0,
+    *,
+    test_stat: str = "qtilde",
+    poi_bounds: tuple[float, float] | None = None,
+) -> HypoTest:
+    """Test the signal strength `mu` with asymptotic formulae.
+
+    Args:
+        spec: a workspace in pyhf's schema, or a compiled model.
+        mu: signal strength to test; for q0 it is 0 whatever is given.
+        test_stat: "qtilde" (q̃μ, CCGV eq. 16), "q" (qμ, eq. 14), "t" (tμ, eq. 8), "q0" (eq. 12).
+        poi_bounds: range of the POI in the free fit, by default the model's; q̃μ starts it at 0.
+
+    Raises:
+        InvalidWorkspace: `spec` is not a HistFactory model, or an argument makes no sense.
+        FitError: a fit did not converge; there is no result without certified fits.
+    """
+    model = as_model(spec)
+    if test_stat not in TEST_STATISTICS:
+        raise InvalidWorkspace(
+            f"test statistic: found '{test_stat}'; expected one of {', '.join(TEST_STATISTICS)}"
+        )
+    mu = 0.0 if test_stat == "q0" else float(mu)
+    if not math.isfinite(mu):
+        raise InvalidWorkspace(f"mu: found {mu}; expected a finite signal strength")
+    asimov_mu = 1.0 if test_stat == "q0" else 0.0
+    lower, upper = free_range(model, test_stat, poi_bounds)
+
+    data = observed_data(model)
+    background, asimov_truth = conditional(model, data, asimov_mu, [model.start])
+    asimov_data = expected_data(model, asimov_truth.x)
+    tested, tested_fit = conditional(
+        model, data, mu, [asimov_truth.x, model.parameters.init[None]]
+    )
+    free, free_fit = unconditional(model, data, (lower, upper), [tested_fit, asimov_truth])
+    asimov, asimov_fit = conditional(model, asimov_data, mu, [tested_fit.x, asimov_truth.x])
+    muhat = None if model.poi is None else float(free_fit.x[0, model.poi])
+    q_obs = test_statistic(test_stat, mu, muhat, tested_fit.value[0] - free_fit.value[0])
+    q_asimov = test_statistic(test_stat, mu, asimov_mu, asimov_fit.value[0])
+    fits = {
+        "background": report(background, asimov_truth),
+        "conditional": report(tested, tested_fit),
+        "free": report(free, free_fit),
+        "asimov": report(asimov, asimov_fit),
+    }
+    for name, fit in fits.items():
+        demand_converged(fit, f"{name} fit at mu = {mu:g}")
+    CLsb, CLb, CLs = p_values(test_stat, observed_shift(test_stat, q_obs, q_asimov), q_asimov)
+    band = [p_values(test_stat, -n, q_asimov) for n in N_SIGMA]
+    return HypoTest(
+        mu=mu,
+        test_stat=test_stat,
+        CLs_obs=CLs,
+        CLs_exp=tuple(p[2] for p in band),
+        CLsb_obs=CLsb,
+        CLb_obs=CLb,
+        CLsb_exp=tuple(p[0] for p in band),
+        CLb_exp=tuple(p[1] for p in band),
+        q_obs=q_obs,
+        q_asimov=q_asimov,
+        muhat=muhat,
+        fits=fits,
+    )
+
+
+def free_range(
+    model: Model, test_stat: str, poi_bounds: tuple[float, float] | None
+) -> tuple[float, float]:
+    """The POI's range in the free fit: `poi_bounds` or the model's, from 0 for q̃μ."""
+    if poi_bounds is None:
+        if model.poi is None:
+            return (0.0, 0.0)
+        lower, upper = model.parameters.bounds[model.poi]
+        poi_bounds = (float(lower), float(upper))
+    lower, upper = poi_bounds
+    return (max(lower, 0.0) if test_stat == "qtilde" else lower, upper)
+
+
+def conditional(
+    model: Model, data: Data, mu: float, starts: list[Array]
+) -> tuple[Problem, Fits]:
+    """Fit with the POI at `mu`, from `starts` (each (N, P))."""
+    what = problem(model, data, mu)
+    return what, solve(what, [at_poi(model, start, mu) for start in starts])
+
+
+def unconditional(
+    model: Model, data: Data, poi_bounds: tuple[float, float], known: list[Fits]
+) -> tuple[Problem, Fits]:
+    """Free fit, started from `known` conditional fits to the same data, the best of them first."""
+    what = problem(model, data, None, poi_bounds)
+    values = np.array([fits.value for fits in known])
+    order = np.argsort(values, axis=0, kind="stable")
+    points = np.array([fits.x for fits in known])
+    rows = np.arange(points.shape[1])
+    return what, solve(what, [points[rank, rows] for rank in order])
+
+
+def test_statistic(
+    test_stat: str, mu: float, muhat: float | None, excess: float
+) -> float:
+    """q from the `excess` of the conditional over the free NLL.
+
+    q̃μ and qμ are 0 where μ̂ > μ (CCGV eqs. 14, 16), q₀ where μ̂ < 0 (eq. 12).
+    """
+    if muhat is not None:
+        one_sided = test_stat in ("qtilde", "q") and muhat > mu
+        if one_sided or (test_stat == "q0" and muhat < 0.0):
+            return 0.0
+    return max(2.0 * float(excess), 0.0)
+
+
+def observed_shift(test_stat: str, q_obs: float, q_asimov: float) -> float:
+    """How many σ the observed test statistic lies from its background-only median.
+
+    √q − √q_A, and for q̃μ beyond μ²/σ² = q_A the other branch of CCGV eq. 65.
+    """
+    root, root_asimov = math.sqrt(q_obs), math.sqrt(q_asimov)
+    if test_stat == "qtilde" and root > root_asimov > 0.0:
+        return (q_obs - q_asimov) / (2.0 * root_asimov)
+    return root - root_asimov
+
+
+def p_values(test_stat: str, shift: float, q_asimov: float) -> tuple[float, float, float]:
+    """CLsb, CLb and CLs where the test statistic lies `shift` σ from its background-only median.
+
+    CCGV eqs. 59 and 66; for tμ eqs. 35 and 36.
+    """
+    root_asimov = math.sqrt(q_asimov)
+    if test_stat == "t":
+        root = abs(shift + root_asimov)
+        CLsb = 2.0 * float(ndtr(-root))
+        CLb = float(ndtr(-root - root_asimov) + ndtr(root_asimov - root))
+        return CLsb, CLb, CLsb / CLb
+    log_CLsb, log_CLb = log_ndtr(-(shift + root_asimov)), log_ndtr(-shift)
+    return math.exp(log_CLsb), math.exp(log_CLb), math.exp(log_CLsb - log_CLb)
