@@ -28,8 +28,8 @@ class Span:
 class JsonStream:
     """Walk through the JSON text in a binary `file`; `where` names it in errors.
 
-    `members()` and `elements()` step into an object or a list, and `value()` reads one whole value; a
-    window of the file is held in memory, grown to the largest such value.
+    `members()` and `elements()` step into an object or a list, and `value()` reads one whole
+    value; a window of the file is held in memory, grown to the largest such value.
     """
 
     def __init__(self, file: IO[bytes], where: object, window: int = _WINDOW) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import difflib
-import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -68,16 +67,20 @@ def select(points: Sequence[P], wanted: Any) -> tuple[P, ...]:
 
 def check_points_table(path: Path | str, labels: Sequence[str], points: Sequence[Point]) -> None:
     """Check that the committed table of points at `path` holds the names and values of the
-    patchset's `points`, in order. Raises UserError saying which rows differ and how to make the
+    patchset's `points`, in any order. Raises UserError saying which rows differ and how to make the
     table anew."""
     table = read_points(path)
     differences = []
     if table.labels != tuple(labels):
         differences.append(f"labels {_show(table.labels)} for {_show(labels)}")
-    pairs = itertools.zip_longest(table.points, points)
-    for line, (here, there) in enumerate(pairs, 2):
-        if here is None or there is None or (here.name, here.values) != (there.name, there.values):
-            differences.append(f"line {line}: {_describe(here)} for {_describe(there)}")
+    here = {point.name: point for point in table.points}
+    there = {point.name: point for point in points}
+    if len(here) < len(table.points):
+        differences.append("a name stands twice")
+    for name in here | there:
+        mine, theirs = here.get(name), there.get(name)
+        if mine is None or theirs is None or mine.values != theirs.values:
+            differences.append(f"{_describe(mine)} for {_describe(theirs)}")
     if differences:
         more = f"; and {len(differences) - 5} more" if len(differences) > 5 else ""
         columns = f"1-{1 + len(labels)}"
