@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from recontour import geometry
-from recontour.contour import CURVES, LEVEL, Points
 from recontour.errors import UserError, printable
+from recontour.points import CURVES, LEVEL, Points
 
-SAMPLES = 2000
+SAMPLES = 1000
 MIN_COVERED = 0.9
 """Less of the published contour within reach of our points cannot be called reproduced."""
 
@@ -28,7 +28,7 @@ def compare(
     shape (n, 2), by curve; curves that we have no counterpart of are left out. For each curve:
 
     - median, 90th percentile and maximum of the distance from the published contour to ours, in
-      the axes' unit, over 2000 places at equal distances along the published contour as far as it
+      the axes' unit, over 1000 places at equal distances along the published contour as far as it
       lies within our region (`covered`: that share of its length), whatever its vertices are;
     - overlap, the intersection over union of the excluded areas within our region;
     - the points where "inside the published contour" and CLs < 0.05 disagree.
@@ -40,11 +40,15 @@ def compare(
     """
     region = np.array(contours["region"])
     curves = {
-        curve: _compare_curve(curve, contours, _lines(curve, published[curve]), points, region, tolerance)
+        curve: _compare_curve(
+            curve, contours, _lines(curve, published[curve]), points, region, tolerance
+        )
         for curve in CURVES
         if curve in published
     }
-    reasons = [f"{curve}: {reason}" for curve, entry in curves.items() for reason in entry["reasons"]]
+    reasons = [
+        f"{curve}: {reason}" for curve, entry in curves.items() for reason in entry["reasons"]
+    ]
     if not curves:
         verdict, reasons = "not compared", ["no published contour is given"]
     else:
@@ -120,7 +124,8 @@ def _reasons(
             reasons.append(f"{what} is {result[key]:.4g}, at most {tolerance[key]:g} is tolerated")
     if "overlap" in tolerance and (result["overlap"] or 0.0) < tolerance["overlap"]:
         reasons.append(
-            f"overlap is {result['overlap'] or 0.0:.4g}, at least {tolerance['overlap']:g} is required"
+            f"overlap is {result['overlap'] or 0.0:.4g}, at least {tolerance['overlap']:g} is "
+            "required"
         )
     if "disagreements" in tolerance:
         for point in result["disagreements"]:

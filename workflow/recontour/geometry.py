@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-SCAN_LINES = 2000  # overlaps come out within 1e-4 of the limit of infinitely many lines
+SCAN_LINES = 1000  # overlaps come out within 1e-4 of the limit of infinitely many lines
 _ON_EDGE = 1e-6  # of the region's size: vertices are stored with six significant digits
 
 
@@ -123,9 +123,7 @@ def _close_around(line: np.ndarray, region: np.ndarray) -> np.ndarray:
 def _nearest_on_edge(vertex: np.ndarray, region: np.ndarray) -> tuple[int, float, np.ndarray]:
     """The edge nearest to a vertex, and there the nearest place: its share of the edge, itself."""
     along = np.roll(region, -1, axis=0) - region
-    shares = np.clip(
-        ((vertex - region) * along).sum(axis=1) / (along**2).sum(axis=1), 0.0, 1.0
-    )
+    shares = np.clip(((vertex - region) * along).sum(axis=1) / (along**2).sum(axis=1), 0.0, 1.0)
     places = region + shares[:, None] * along
     edge = int(np.argmin(np.hypot(*(places - vertex).T)))
     return edge, float(shares[edge]), places[edge]
@@ -177,11 +175,11 @@ def samples(lines: Sequence[np.ndarray], number: int) -> np.ndarray:
 def distances(points: np.ndarray, lines: Sequence[np.ndarray]) -> np.ndarray:
     """Distance of each of `points`, shape (n, 2), to the nearest place on polylines: shape (n,)."""
     nearest = np.full(len(points), np.inf)
+    px, py = points.T[:, :, None]
     for line in lines:
-        start, along = line[:-1], np.diff(line, axis=0)
-        squared = np.maximum((along**2).sum(axis=1), np.finfo(float).tiny)
-        offset = points[:, None] - start
-        share = np.clip((offset * along).sum(axis=2) / squared, 0.0, 1.0)
-        gaps = offset - share[:, :, None] * along
-        nearest = np.minimum(nearest, np.hypot(gaps[..., 0], gaps[..., 1]).min(axis=1))
-    return nearest
+        (x, y), (dx, dy) = line[:-1].T, np.diff(line, axis=0).T
+        squared = np.maximum(dx**2 + dy**2, np.finfo(float).tiny)
+        share = np.clip(((px - x) * dx + (py - y) * dy) / squared, 0.0, 1.0)
+        gaps = (px - x - share * dx) ** 2 + (py - y - share * dy) ** 2
+        nearest = np.minimum(nearest, gaps.min(axis=1))
+    return np.sqrt(nearest)

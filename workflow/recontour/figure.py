@@ -1,0 +1,267 @@
+"""The exclusion figure: our contours over the plane of the axes, with the published ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, PathPatch, Polygon
+from matplotlib.path import Path as Outline
+
+from recontour.files import atomic_write
+from recontour.points import LEVEL, Points
+
+OURS = "black"
+PUBLISHED = "#d55e00"  # Okabe and Ito's vermilion: colour-blind eyes tell it from black and blue
+BAND = "#a6cfec"
+DASHED = (0, (4.5, 2))
+
+CURVES: dict[str, dict[str, Any]] = {
+    "observed": {"color": OURS, "linewidth": 2.0, "linestyle": "-"},
+    "expected": {"color": OURS, "linewidth": 1.6, "linestyle": DASHED},
+}
+PUBLISHED_CURVES: dict[str, dict[str, Any]] = {
+    "observed": {"color": PUBLISHED, "linewidth": 1.1, "linestyle": "-"},
+    "expected": {"color": PUBLISHED, "linewidth": 1.1, "linestyle": DASHED},
+    "observed_up": {"color": PUBLISHED, "linewidth": 0.9, "linestyle": (0, (1, 1.6))},
+    "observed_down": {"color": PUBLISHED, "linewidth": 0.9, "linestyle": (0, (1, 1.6))},
+}
+MARKERS: dict[str, dict[str, Any]] = {
+    "excluded": {"marker": "o", "markersize": 3.2, "color": "0.35", "markeredgewidth": 0.6},
+    "not excluded": {
+        "marker": "o",
+        "markersize": 3.2,
+        "color": "0.35",
+        "markerfacecolor": "white",
+        "markeredgewidth": 0.6,
+    },
+    "failed": {"marker": "x", "markersize": 5.0, "color": OURS, "markeredgewidth": 1.2},
+}
+RC = {
+    "font.family": "DejaVu Sans",
+    "mathtext.fontset": "dejavusans",
+    "font.size": 10,
+    "axes.linewidth": 0.8,
+    "hatch.linewidth": 0.5,
+    "xtick.direction": "in",
+    "ytick.direction": "in",
+    "xtick.top": True,
+    "ytick.right": True,
+    "xtick.minor.visible": True,
+    "ytick.minor.visible": True,
+    "legend.fontsize": 8.5,
+    "legend.frameon": False,
+}
+METADATA = {".pdf": {"CreationDate": None}, ".png": {"Software": None}}
+"""Without times and versions: equal results are equal files."""
+
+
+def draw(
+    contours: Mapping[str, Any],
+    points: Points,
+    published: Mapping[str, Sequence[np.ndarray]],
+    title: str,
+    labels: Sequence[str] = (),
+    out: Sequence[Path | str] = (),
+) -> Figure:
+    """The figure of `contours` (what `contour.contours` returned), written to the files `out`,
+    by their suffix PDF or PNG (200 dots an inch).
+
+    `published` holds polylines, shape (n, 2), by curve: observed, expected, observed_up and
+    observed_down; what is not there is not drawn. `labels` are the lines beside the title, such as
+    process, √s and luminosity. The same input makes the same bytes.
+    """
+    with rc_context(RC):
+        figure = Figure(figsize=(6.4, 5.6))
+        FigureCanvasAgg(figure)
+        axes = figure.add_axes((0.115, 0.095, 0.86, 0.68))
+        _set_up_axes(axes, contours, points, published)
+        _draw_forbidden(axes, contours)
+        _draw_band(axes, contours)
+        _draw_points(axes, points)
+        _draw_lines(axes, contours["curves"], CURVES, "ours", 4)
+        _draw_lines(axes, published, PUBLISHED_CURVES, "published", 5)
+        _write_header(figure, axes, title, labels)
+        _draw_legend(axes, contours, points, published)
+        for path in map(Path, out):
+            with atomic_write(path, "wb") as file:
+                figure.savefig(
+                    file, format=path.suffix[1:], dpi=200, metadata=METADATA[path.suffix]
+                )
+    return figure
+
+
+def _set_up_axes(
+    axes: Axes,
+    contours: Mapping[str, Any],
+    points: Points,
+    published: Mapping[str, Sequence[np.ndarray]],
+) -> None:
+    drawn = [line for curve in PUBLISHED_CURVES for line in published.get(curve, [])]
+    extent = np.vstack([points.plane, contours["region"], *drawn])
+    for i, name in enumerate("xy"):
+        axis = contours["axes"][name]
+        unit = f" [{axis['unit']}]" if axis.get("unit") else ""
+        log = axis.get("scale") == "log"
+        values = np.log(extent[:, i]) if log else extent[:, i]
+        low, high = values.min(), values.max()
+        pad = 0.05 * (high - low)
+        low, high = (low if low == 0 and not log else low - pad), high + pad
+        limits = np.exp([low, high]) if log else (low, high)
+        getattr(axes, f"set_{name}scale")("log" if log else "linear")
+        getattr(axes, f"set_{name}lim")(*limits)
+        getattr(axes, f"set_{name}label")(
+            axis.get("title", axis["label"]) + unit, loc="right" if name == "x" else "top", size=11
+        )
+
+
+def _draw_forbidden(axes: Axes, contours: Mapping[str, Any]) -> None:
+    if not contours["boundary"]:
+        return
+    a, b, c = contours["boundary"]
+    (x0, x1), (y0, y1) = axes.get_xlim(), axes.get_ylim()
+    corners = np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]])
+    outline, edge = [], []
+    for start, end in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        before, after = (corner @ (a, b) - c for corner in (start, end))
+        if before < 0:
+            outline.append(start)
+        if (before < 0) != (after < 0):
+            outline.append(start + before / (before - after) * (end - start))
+            edge.append(outline[-1])
+    if not edge:
+        return
+    edge.sort(key=lambda place: tuple(place))
+    line = np.linspace(*edge, 200)  # straight in the masses, but a curve on logarithmic axes
+    axes.add_patch(
+        Polygon(outline, facecolor="0.94", edgecolor="0.75", hatch="////", linewidth=0, zorder=0.5)
+    )
+    axes.plot(*line.T, color="0.3", linewidth=1.0, zorder=1.5, label="_boundary")
+    middle = line[110]
+    run, rise = axes.transData.transform(line[115]) - axes.transData.transform(line[105])
+    above = b < 0 or (b == 0 and a > 0)  # whether the forbidden side is above (left of) the line
+    axes.annotate(
+        _forbidden_text(contours),
+        middle,
+        xytext=np.array([-rise, run]) / np.hypot(run, rise) * (10 if above else -10),
+        textcoords="offset points",
+        rotation=np.degrees(np.arctan2(rise, run)),
+        rotation_mode="anchor",
+        ha="center",
+        va="center",
+        size=8.5,
+        color="0.15",
+        zorder=7,
+        bbox={"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1.2},
+    )
+
+
+def _forbidden_text(contours: Mapping[str, Any]) -> str:
+    a, b, c = contours["boundary"]
+    x, y = (contours["axes"][name] for name in "xy")
+    text = "Kinematically forbidden"
+    if (a, b) == (1, -1):
+        titles = [axis.get("title", axis["label"]) for axis in (x, y)]
+        offset = f" {'+' if c > 0 else '−'} {abs(c):g} {x.get('unit', '')}".rstrip() if c else ""
+        text += f": {titles[0]} < {titles[1]}{offset}"
+    return text
+
+
+def _draw_band(axes: Axes, contours: Mapping[str, Any]) -> None:
+    if not contours["band"]:
+        return
+    rings = [np.array(ring) for polygon in contours["band"] for ring in polygon]
+    band = PathPatch(
+        Outline.make_compound_path(*(Outline(ring, closed=True) for ring in rings)),
+        facecolor=BAND,
+        linewidth=0,
+        zorder=1,
+        label="_band",
+    )
+    axes.add_patch(band)
+    band.set_clip_path(Outline(contours["region"] + contours["region"][:1]), axes.transData)
+
+
+def _draw_points(axes: Axes, points: Points) -> None:
+    for kind, places in _kinds(points).items():
+        axes.plot(
+            *places.T, linestyle="none", zorder=6, clip_on=False, label=f"_{kind}", **MARKERS[kind]
+        )
+
+
+def _kinds(points: Points) -> dict[str, np.ndarray]:
+    excluded = points.cls["observed"] < LEVEL
+    kinds = {
+        "excluded": points.fitted & excluded,
+        "not excluded": points.fitted & ~excluded,
+        "failed": ~points.fitted,
+    }
+    return {kind: points.plane[which] for kind, which in kinds.items() if which.any()}
+
+
+def _draw_lines(
+    axes: Axes,
+    curves: Mapping[str, Sequence[Any]],
+    styles: Mapping[str, Mapping[str, Any]],
+    whose: str,
+    zorder: int,
+) -> None:
+    for curve, style in styles.items():
+        for line in curves.get(curve, []):
+            axes.plot(*np.array(line).T, zorder=zorder, label=f"_{whose} {curve}", **style)
+
+
+def _write_header(figure: Figure, axes: Axes, title: str, labels: Sequence[str]) -> None:
+    left = axes.get_position().x0
+    figure.text(left, 0.975, title, size=11.5, weight="bold", ha="left", va="top")
+    line = "     ".join((*labels, "Limits at 95% CL"))
+    figure.text(left, 0.93, line, size=9.5, ha="left", va="top")
+
+
+def _draw_legend(
+    axes: Axes,
+    contours: Mapping[str, Any],
+    points: Points,
+    published: Mapping[str, Sequence[np.ndarray]],
+) -> None:
+    expected = Line2D([], [], **CURVES["expected"])
+    band = Patch(facecolor=BAND, linewidth=0)
+    ours = [
+        (Line2D([], [], **CURVES["observed"]), "Observed"),
+        ((band, expected), "Expected ±1σ") if contours["band"] else (expected, "Expected"),
+    ]
+    names = {
+        "observed": "Published observed",
+        "expected": "Published expected",
+        "observed_up": r"Published obs. $\pm1\sigma_\mathrm{theory}$",
+    }
+    theirs = [
+        (Line2D([], [], **PUBLISHED_CURVES[curve]), name)
+        for curve, name in names.items()
+        if curve in published
+    ]
+    signals = [
+        (Line2D([], [], linestyle="none", **MARKERS[kind]), f"Signal point, {kind}")
+        for kind in _kinds(points)
+    ]
+    columns = [column for column in (ours, theirs, signals) if column]
+    rows = max(map(len, columns))
+    blank = (Line2D([], [], linestyle="none"), "")
+    entries = [entry for column in columns for entry in column + [blank] * (rows - len(column))]
+    handles, texts = zip(*entries, strict=True)
+    axes.legend(
+        handles,
+        texts,
+        loc="lower left",
+        bbox_to_anchor=(0, 1.01),
+        borderaxespad=0,
+        borderpad=0,
+        ncols=len(columns),
+    )
