@@ -5,33 +5,26 @@ A mirror is a folder where the resource with DOI D lies at `D.<extension>`.
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
+from recontour import files
+from recontour.download import Endpoints, Limits, Unreachable, download
+from recontour.errors import UserError, printable
+from recontour.tables import parse_table, table_digest
 
-@dataclass(frozen=True)
-class Endpoints:
-    """Where the network's answers come from, and which hosts may give them: redirects lead only to
-    `allowed_hosts` and their sub-domains, and to plain http only if `allow_http`."""
+__all__ = ["Endpoints", "Limits", "Retrieved", "fetch_resource", "fetch_table"]
 
-    doi: str = "https://doi.org"
-    hepdata: str = "https://www.hepdata.net"
-    allowed_hosts: tuple[str, ...] = ("doi.org", "hepdata.net")
-    allow_http: bool = False
+HEPDATA = Endpoints()
+PATIENCE = Limits()
 
-
-@dataclass(frozen=True)
-class Limits:
-    """How long to try: times in seconds."""
-
-    attempts: int = 4
-    backoff: float = 1.0
-    longest_wait: float = 120.0
-    connect_timeout: float = 10.0
-    read_timeout: float = 60.0
-    deadline: float = 3600.0
-    redirects: int = 8
-    progress_interval: float = 5.0
+_DOI = re.compile(r"10\.[0-9]{4,9}(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+")
+_ARCHIVE_TYPES = "application/x-tar, application/zip"  # what pyhf asks HEPData for
 
 
 @dataclass(frozen=True)
@@ -53,15 +46,42 @@ def fetch_resource(
     size: int,
     sha256: str,
     mirror: Path | str | None = None,
-    endpoints: Endpoints = Endpoints(),
-    limits: Limits = Limits(),
+    endpoints: Endpoints = HEPDATA,
+    limits: Limits = PATIENCE,
 ) -> Retrieved:
     """Fetch the resource with `doi` (a likelihood archive) to `destination`, byte for byte.
 
     The mirror is asked first, then https://doi.org/<doi>. The bytes must have `size` and `sha256`.
     A download that broke off stays as `<destination>.part` and is resumed. Raises UserError.
     """
-    raise NotImplementedError
+
+    def check(path: Path, where: str) -> None:
+        found = path.stat().st_size
+        if found != size:
+            raise UserError(
+                f"{where}: has {found} bytes, but the config expects {size} for {doi}; if HEPData "
+                "replaced the resource on purpose, correct size and sha256 in the config"
+            )
+        found_sum = files.sha256(path)
+        if found_sum != sha256.lower():
+            raise UserError(
+                f"{where}: has sha256 {found_sum}, but the config expects {sha256} for {doi}: "
+                "these are not the bytes that the config was written for; if HEPData replaced the "
+                "resource on purpose, correct sha256 in the config"
+            )
+
+    return _fetch(
+        doi,
+        Path(destination),
+        mirror,
+        suffix="*",
+        url=f"{endpoints.doi}/{doi}",
+        accept=_ARCHIVE_TYPES,
+        size=size,
+        check=check,
+        endpoints=endpoints,
+        limits=limits,
+    )
 
 
 def fetch_table(
@@ -73,11 +93,123 @@ def fetch_table(
     *,
     digest: str,
     mirror: Path | str | None = None,
-    endpoints: Endpoints = Endpoints(),
-    limits: Limits = Limits(),
+    endpoints: Endpoints = HEPDATA,
+    limits: Limits = PATIENCE,
 ) -> Retrieved:
     """Fetch the table with `doi` as CSV to `destination`: `<mirror>/<doi>.csv`, or HEPData's
     download of `table` in `version` of `record` ("ins1755298"). Its numbers must have `digest`
     (`tables.table_digest`). Raises UserError.
     """
-    raise NotImplementedError
+
+    def check(path: Path, where: str) -> None:
+        content = parse_table(path.read_bytes(), where)
+        found = table_digest(content)
+        if found != digest.lower():
+            raise UserError(
+                f"{where}: the numbers of table "
+                f'"{printable(content.comments.get("name", "without name"))}" have digest {found}, '
+                f'but the config expects {digest} for {doi}, "{table}": either this is another '
+                "table or its numbers changed; correct doi, table, version or digest in the config"
+            )
+
+    return _fetch(
+        doi,
+        Path(destination),
+        mirror,
+        suffix="csv",
+        url=f"{endpoints.hepdata}/download/table/{record}/{quote(table, safe='')}/{version}/csv",
+        accept="text/csv",
+        size=None,
+        check=check,
+        endpoints=endpoints,
+        limits=limits,
+    )
+
+
+def _fetch(
+    doi: str,
+    destination: Path,
+    mirror: Path | str | None,
+    *,
+    suffix: str,
+    url: str,
+    accept: str,
+    size: int | None,
+    check: Callable[[Path, str], None],
+    endpoints: Endpoints,
+    limits: Limits,
+) -> Retrieved:
+    if not _DOI.fullmatch(doi):
+        raise UserError(
+            f'the DOI "{printable(doi)[:80]}" in the config should look like '
+            "10.17182/hepdata.90607.v3/r3, without https://doi.org/"
+        )
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    part = destination.with_name(destination.name + ".part")
+    copy = _in_mirror(mirror, doi, suffix)
+    if copy is not None:
+        source, location = "mirror", str(copy)
+        shutil.copyfile(copy, part)
+        _check_or_delete(check, part, location)
+    else:
+        source = "network"
+        try:
+            location = _from_network(url, part, accept, size, check, endpoints, limits)
+        except Unreachable as error:
+            stated = f"the mirror {mirror} has no copy" if mirror else "no mirror is named"
+            raise UserError(
+                f"{doi}: neither network nor mirror serves it: {error}; {stated}. Without network, "
+                "name a folder of copies filed by DOI with --config mirror=PATH or the environment "
+                "variable HEPDATA_MIRROR, or run the demo, which needs neither: "
+                "snakemake --cores 1 demo"
+            ) from None
+    with part.open("rb+") as file:
+        os.fsync(file.fileno())
+    part.replace(destination)
+    return Retrieved(doi, source, location, destination.stat().st_size, files.sha256(destination))
+
+
+def _in_mirror(mirror: Path | str | None, doi: str, suffix: str) -> Path | None:
+    if not mirror:
+        return None
+    if not Path(mirror).is_dir():
+        raise UserError(
+            f"{printable(mirror)}: the mirror is not a folder; correct --config mirror=PATH or the "
+            "environment variable HEPDATA_MIRROR"
+        )
+    stem = Path(mirror) / doi
+    found = sorted(path for path in stem.parent.glob(f"{stem.name}.{suffix}") if path.is_file())
+    if len(found) > 1:
+        names = ", ".join(printable(path.name) for path in found)
+        raise UserError(f"{stem.parent}: {names} are all copies of {doi}; leave one of them there")
+    return found[0] if found else None
+
+
+def _from_network(
+    url: str,
+    part: Path,
+    accept: str,
+    size: int | None,
+    check: Callable[[Path, str], None],
+    endpoints: Endpoints,
+    limits: Limits,
+) -> str:
+    """Download to `part` what passes `check`; returns its final URL."""
+    answer = download(url, part, accept=accept, size=size, endpoints=endpoints, limits=limits)
+    try:
+        _check_or_delete(check, part, answer.url)
+    except UserError:
+        if not answer.resumed:
+            raise
+        # two halves that do not belong together: once more, whole
+        answer = download(url, part, accept=accept, size=size, endpoints=endpoints, limits=limits)
+        _check_or_delete(check, part, answer.url)
+    return answer.url
+
+
+def _check_or_delete(check: Callable[[Path, str], None], part: Path, where: str) -> None:
+    try:
+        check(part, where)
+    except UserError:
+        part.unlink(missing_ok=True)
+        raise
