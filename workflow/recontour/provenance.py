@@ -1,0 +1,83 @@
+"""Where results come from: sources, checksums, versions, configuration, and the commit."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import tomllib
+from collections.abc import Iterable, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from recontour.files import read_json, sha256
+
+PACKAGES = (
+    "snakemake",
+    "numpy",
+    "scipy",
+    "jsonpatch",
+    "requests",
+    "matplotlib",
+    "contourpy",
+)
+
+
+def provenance(
+    config: Mapping[str, Any],
+    downloads: Iterable[Path | str],
+    verification: Path | str,
+    results: Iterable[Path | str],
+    project: Path,
+) -> dict[str, Any]:
+    """The provenance of an analysis.
+
+    `downloads` are the records of what was fetched, `verification` the report on the likelihood,
+    `results` the files to list with their checksums, and `project` the folder of the workflow.
+    """
+    return {
+        "sources": {Path(path).stem: read_json(path) for path in downloads},
+        "likelihood": read_json(verification),
+        "results": {Path(path).name: {"sha256": sha256(path)} for path in results},
+        "config": config,
+        "code": {"version": version(project), **commit(project)},
+        "software": {"python": platform.python_version(), **versions(PACKAGES)},
+        "platform": platform.platform(),
+    }
+
+
+def version(project: Path) -> str:
+    """The version that the project's pyproject.toml states."""
+    return tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+        "version"
+    ]
+
+
+def versions(packages: Iterable[str]) -> dict[str, str | None]:
+    """The installed versions; None for a package that is not there."""
+    return {package: _version(package) for package in packages}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def commit(project: Path) -> dict[str, Any]:
+    """The git commit of the workflow and whether files that git tracks were changed since; both
+    None outside a git checkout."""
+    head = _git(project, "rev-parse", "HEAD")
+    changes = _git(project, "status", "--porcelain", "--untracked-files=no")
+    return {"commit": head, "modified": None if changes is None else bool(changes)}
+
+
+def _git(project: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", project, *arguments], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()

@@ -1,0 +1,144 @@
+"""The table of results, one row a signal point: its columns, and the files that hold it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recontour.errors import UserError, printable
+from recontour.files import atomic_write, write_json
+from recontour.likelihood import Point
+
+if TYPE_CHECKING:
+    from histfit import HypoTest
+
+CLS = ("CLs_obs", "CLs_exp_m2", "CLs_exp_m1", "CLs_exp_0", "CLs_exp_p1", "CLs_exp_p2")
+"""Observed CLs, and the expected one at -2, -1, 0, +1, +2 standard deviations."""
+
+QUALITY = ("edm", "starts", "iterations")
+"""Of the fits that a point took (all of them converged): the largest estimated distance of the NLL
+to its minimum, the most starting points that one needed, and the Newton iterations together."""
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Results:
+    """The table: labels of the points' values, and the rows in the order of the points."""
+
+    labels: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+def columns(labels: Sequence[str]) -> tuple[str, ...]:
+    """The columns of cls.csv. Raises UserError for a label that is the name of another column."""
+    own = ("name", *CLS, "status", *QUALITY, "reason")
+    for label in labels:
+        if label in own:
+            raise UserError(
+                f'the patchset\'s label "{printable(label)}" is also a column of the results; '
+                "rename the label in the patchset"
+            )
+    return ("name", *labels, *CLS, "status", *QUALITY, "reason")
+
+
+def succeeded(point: Point, labels: Sequence[str], result: HypoTest) -> Row:
+    """The row of a point with this result, or of a failed point if a CLs is no probability."""
+    cls = (result.CLs_obs, *result.CLs_exp)
+    for name, value in zip(CLS, cls, strict=True):
+        if not 0 <= value <= 1:
+            return failed(point, labels, f"{name} is {value}, which is no probability")
+    fits = result.fits.values()
+    quality = (
+        float(f"{max(fit.edm for fit in fits):.3g}"),
+        max(fit.starts for fit in fits),
+        sum(fit.iterations for fit in fits),
+    )
+    return _row(point, labels, (*cls, "ok", *quality, ""))
+
+
+def failed(point: Point, labels: Sequence[str], reason: object) -> Row:
+    """The row of a point without a result."""
+    nothing = [None] * len(CLS), [None] * len(QUALITY)
+    return _row(point, labels, (*nothing[0], "failed", *nothing[1], printable(reason)))
+
+
+def _row(point: Point, labels: Sequence[str], cells: Sequence[object]) -> Row:
+    return dict(zip(columns(labels), (point.name, *point.values, *cells), strict=True))
+
+
+def write_batch(path: Path | str, rows: Iterable[Row]) -> None:
+    """Write rows as JSON lines."""
+    with atomic_write(path) as file:
+        for row in rows:
+            file.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def join_batches(
+    paths: Iterable[Path | str], points: Sequence[Point], labels: Sequence[str]
+) -> Results:
+    """The rows of all batches, which must be those of `points`, in the order of `points`. Raises
+    UserError."""
+    rows: dict[str, Row] = {}
+    for path in paths:
+        with Path(path).open(encoding="utf-8") as lines:
+            for line in lines:
+                row = json.loads(line)
+                if tuple(row) != columns(labels) or row["name"] in rows:
+                    raise UserError(f"{path}: not the rows of one batch; delete the file and rerun")
+                rows[row["name"]] = row
+    for point in points:
+        if tuple(rows.get(point.name, {}).get(label) for label in labels) != point.values:
+            raise UserError(
+                f"the batches hold no result of {printable(point.name)}; delete them and rerun"
+            )
+    if len(rows) != len(points):
+        raise UserError(
+            "the batches hold results of points that are not selected; delete them and rerun"
+        )
+    return Results(tuple(labels), tuple(rows[point.name] for point in points))
+
+
+def write_csv(path: Path | str, results: Results) -> None:
+    """Write cls.csv. Numbers have as many digits as bring back the same double; the cells of what
+    a failed point lacks are empty."""
+    text = io.StringIO()
+    table = csv.DictWriter(text, columns(results.labels), lineterminator="\n")
+    table.writeheader()
+    table.writerows(results.rows)
+    with atomic_write(path) as file:
+        file.write(text.getvalue())
+
+
+def read_cells(path: Path | str) -> list[dict[str, str]]:
+    """The rows of cls.csv, as text."""
+    with Path(path).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write_rows_json(path: Path | str, results: Results) -> None:
+    """Write cls.json: the rows of cls.csv as objects, in the same order."""
+    write_json(path, results.rows)
+
+
+def write_harvest(path: Path | str, results: Results) -> None:
+    """Write HistFitter's harvest: a list of one object a point, as its scripts
+    `harvestToContours.py` and `multiplexContours.py` read it (-1 stands for a limit that was not
+    computed). Failed points are left out, since those scripts take every entry for a result.
+    """
+    keys = ("CLs", "clsd2s", "clsd1s", "CLsexp", "clsu1s", "clsu2s")
+    write_json(
+        path,
+        [
+            {label: row[label] for label in results.labels}
+            | {key: row[column] for key, column in zip(keys, CLS, strict=True)}
+            | {"fID": row["name"], "upperLimit": -1, "expectedUpperLimit": -1, "failedstatus": 0}
+            for row in results.rows
+            if row["status"] == "ok"
+        ],
+    )

@@ -1,0 +1,177 @@
+# What the rules share: the checked configuration, the points, and how a program is called.
+
+import json
+import re
+import shlex
+import sys
+import time
+from pathlib import Path
+
+STARTED = time.time()
+WORKFLOW = Path(workflow.current_basedir).parent
+if WORKFLOW.is_relative_to(Path.cwd()):
+    WORKFLOW = WORKFLOW.relative_to(
+        Path.cwd()
+    )  # Snakemake records paths; these can be moved
+sys.path.insert(0, str(WORKFLOW.absolute()))
+
+from recontour import batches, imports
+from recontour import config as configuration
+from recontour.errors import UserError, printable
+
+try:
+    configuration.complete(config)
+    configuration.check_results_folder("results")
+    MIRRORS = {
+        name: configuration.mirror(config, name, WORKFLOW.parent)
+        for name in config["analyses"]
+    }
+    BOUNDARIES = {
+        name: configuration.boundary(config, name) for name in config["analyses"]
+    }
+    SCANS = configuration.scans(config, WORKFLOW.parent)
+except UserError as error:
+    sys.exit(f"error: {printable(error)}")
+
+
+wildcard_constraints:
+    analysis="|".join(map(re.escape, config["analyses"])),
+    batch=batches.PATTERN,
+    curve="(observed|expected)[a-z_]*",
+    patch="[^/]+",
+
+
+# How a rule runs a program: `{run}/verify.py …`. A Snakemake that is called by its path, without its
+# environment being activated, uses its own Python for it; a job in a conda environment or container
+# the one that is there.
+run = shlex.join(
+    [
+        "env",
+        f"PYTHONPATH={WORKFLOW}",
+        "python" if workflow.deployment_settings.deployment_method else sys.executable,
+        f"{WORKFLOW}/scripts",
+    ]
+)
+
+
+def code(script):
+    """A program of workflow/scripts and the modules that it imports: inputs of a rule, so that
+    what they change is computed anew."""
+    return [
+        local(str(p)) for p in imports.sources(WORKFLOW / "scripts" / script, WORKFLOW)
+    ]
+
+
+def setting(*keys):
+    """A parameter of a rule: what the config says about the job's analysis under these keys, which
+    may hold wildcards."""
+
+    def value(wildcards):
+        entry = config["analyses"][wildcards.analysis]
+        for key in keys:
+            entry = entry[key.format(**wildcards)]
+        return entry if isinstance(entry, str) else json.dumps(entry)
+
+    return value
+
+
+def mirror(wildcards, output):
+    """The mirror of the job's analysis. With `output` among the arguments, Snakemake takes this
+    parameter for derived: the same file from another place is no reason to fetch it again.
+    """
+    return MIRRORS[wildcards.analysis]
+
+
+def boundary(wildcards):
+    return json.dumps(BOUNDARIES[wildcards.analysis])
+
+
+def points_table(wildcards):
+    return local(str(SCANS[wildcards.analysis].table))
+
+
+def wanted(wildcards):
+    return json.dumps(SCANS[wildcards.analysis].wanted)
+
+
+def batch_files(wildcards):
+    """The results of the batches that make up the scan."""
+    points = SCANS[wildcards.analysis].points
+    return expand(
+        "results/{analysis}/hypotest/{batch}.jsonl",
+        analysis=wildcards.analysis,
+        batch=batches.batch_names(len(points), config["points_per_job"]),
+    )
+
+
+def batch_points(wildcards):
+    """The names of a batch's points."""
+    batch = batches.members(SCANS[wildcards.analysis].points, wildcards.batch)
+    return [point.name for point in batch]
+
+
+def published_tables(wildcards):
+    """The published contours of an analysis, as CSV files."""
+    return expand(
+        "results/{analysis}/download/{curve}.csv",
+        analysis=wildcards.analysis,
+        curve=config["analyses"][wildcards.analysis]["published"],
+    )
+
+
+def download_records(wildcards):
+    """What was fetched for an analysis, and from where."""
+    return expand(
+        "results/{analysis}/download/{file}.json",
+        analysis=wildcards.analysis,
+        file=["likelihood", *config["analyses"][wildcards.analysis]["published"]],
+    )
+
+
+def can_draw(wildcards):
+    """Does the analysis have the three points that a contour takes?"""
+    return len(SCANS[wildcards.analysis].points) >= 3
+
+
+def provenance_results(wildcards):
+    files = (
+        ["cls.csv", "contours.json", "comparison.json"]
+        if can_draw(wildcards)
+        else ["cls.csv"]
+    )
+    return [f"results/{wildcards.analysis}/{file}" for file in files]
+
+
+def drawn_results(wildcards):
+    if not can_draw(wildcards):
+        return []
+    folder = f"results/{wildcards.analysis}"
+    return [f"{folder}/comparison.json", ancient(f"{folder}/exclusion.png")]
+
+
+def effective_config(wildcards, output):
+    """The config of the job's analysis with all defaults; derived, like `mirror`."""
+    analysis = {wildcards.analysis: config["analyses"][wildcards.analysis]}
+    return json.dumps(config | {"run": [wildcards.analysis], "analyses": analysis})
+
+
+def summaries(analyses):
+    """What a user asks for by an analysis' name; the summary comes last, after all results."""
+    return expand("results/{analysis}/summary.txt", analysis=analyses)
+
+
+def show_summaries():
+    """Print the summaries that this run has made."""
+    for name in config["analyses"]:
+        log = Path(f"results/{name}/logs/summary.log")
+        if log.exists() and log.stat().st_mtime > STARTED:
+            print(f"\n{log.read_text(encoding='utf-8')}", file=sys.stderr)
+
+
+def show_errors():
+    """Print the errors in the logs of this run's jobs once more, so that they stand at the end."""
+    for log in sorted(Path("results").glob("*/logs/**/*.log")):
+        if log.stat().st_mtime > STARTED:
+            for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
+                if line.startswith("error: "):
+                    print(line, file=sys.stderr)

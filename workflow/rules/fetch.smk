@@ -1,0 +1,49 @@
+# From HEPData, or a mirror of it: the archive with the likelihood, and the published curves.
+# Compute nodes often have no internet, so this runs where Snakemake does. Checksums in the config pin
+# the content, so other code is no reason to fetch it again.
+
+
+localrules:
+    fetch_likelihood,
+    fetch_table,
+
+
+rule fetch_likelihood:
+    output:
+        archive="results/{analysis}/download/likelihood.archive",
+        record="results/{analysis}/download/likelihood.json",
+    log:
+        "results/{analysis}/logs/fetch_likelihood.log",
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        doi=setting("likelihood", "doi"),
+        size=setting("likelihood", "size"),
+        sha256=setting("likelihood", "sha256"),
+        mirror=mirror,
+    shell:
+        "{run}/fetch_likelihood.py --doi {params.doi:q} --size {params.size}"
+        " --sha256 {params.sha256} --mirror {params.mirror:q}"
+        " --output {output.archive:q} --record {output.record:q} > {log:q} 2>&1"
+
+
+rule fetch_table:
+    output:
+        table="results/{analysis}/download/{curve}.csv",
+        record="results/{analysis}/download/{curve}.json",
+    log:
+        "results/{analysis}/logs/fetch_{curve}.log",
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        doi=setting("published", "{curve}", "doi"),
+        inspire=setting("published", "{curve}", "record"),
+        table=setting("published", "{curve}", "table"),
+        version=setting("published", "{curve}", "version"),
+        digest=setting("published", "{curve}", "digest"),
+        mirror=mirror,
+    shell:
+        "{run}/fetch_table.py --doi {params.doi:q} --inspire {params.inspire:q}"
+        " --table {params.table:q} --version {params.version} --digest {params.digest}"
+        " --mirror {params.mirror:q}"
+        " --output {output.table:q} --record {output.record:q} > {log:q} 2>&1"

@@ -1,0 +1,42 @@
+# Where the results come from, and what they say.
+
+
+rule provenance:
+    input:
+        downloads=download_records,
+        verification="results/{analysis}/likelihood/verification.json",
+        results=provenance_results,
+        code=code("provenance.py"),
+    output:
+        "results/{analysis}/provenance.json",
+    log:
+        "results/{analysis}/logs/provenance.log",
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        config=effective_config,
+    shell:
+        "{run}/provenance.py --config {params.config:q} --verification {input.verification:q}"
+        " --results {input.results:q} --output {output:q} {input.downloads:q} > {log:q} 2>&1"
+
+
+# Comes last, and fails if too many points failed: by then, all that can be made is there. That is
+# why it waits for the provenance and the figure; a new style of the figure does not repeat it.
+rule summary:
+    input:
+        cls="results/{analysis}/cls.json",
+        drawn=drawn_results,
+        provenance=ancient("results/{analysis}/provenance.json"),
+        code=code("summary.py"),
+    output:
+        "results/{analysis}/summary.txt",
+    log:
+        "results/{analysis}/logs/summary.log",
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        title=setting("title"),
+        tolerated=config["tolerate_failed_points"],
+    shell:
+        "{run}/summary.py --title {params.title:q} --cls {input.cls:q}"
+        " --tolerated {params.tolerated} --output {output:q} --drawn {input.drawn:q} > {log:q} 2>&1"

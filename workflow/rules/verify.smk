@@ -1,0 +1,25 @@
+# Nothing is computed from a likelihood that is not, digest by digest, the published one.
+
+
+rule verify:
+    input:
+        archive="results/{analysis}/download/likelihood.archive",
+        points=points_table,
+        code=code("verify.py"),
+    output:
+        members=directory("results/{analysis}/likelihood/members"),
+        patches="results/{analysis}/likelihood/patches.csv",
+        report="results/{analysis}/likelihood/verification.json",
+    log:
+        "results/{analysis}/logs/verify.log",
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        background=setting("likelihood", "background"),
+        background_digest=setting("likelihood", "background_digest"),
+        patchset=setting("likelihood", "patchset"),
+    shell:
+        "{run}/verify.py --archive {input.archive:q} --points {input.points:q}"
+        " --background {params.background:q} --background-digest {params.background_digest}"
+        " --patchset {params.patchset:q} --members {output.members:q}"
+        " --patches {output.patches:q} --report {output.report:q} > {log:q} 2>&1"

@@ -1,0 +1,30 @@
+"""Join the results of all batches into tables."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from recontour import cli, results, selection
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--points", required=True, help="table of points")
+    parser.add_argument("--select", required=True, type=json.loads, help="JSON: which of them")
+    parser.add_argument("--csv", required=True)
+    parser.add_argument("--json", required=True)
+    parser.add_argument("--harvest", required=True, help="in HistFitter's form")
+    parser.add_argument("batches", nargs="+", help="results of batches of points")
+    options = parser.parse_args()
+
+    table = selection.read_points(options.points)
+    points = selection.select(table.points, options.select)
+    joined = results.join_batches(options.batches, points, table.labels)
+    results.write_csv(options.csv, joined)
+    results.write_rows_json(options.json, joined)
+    results.write_harvest(options.harvest, joined)
+
+
+if __name__ == "__main__":
+    cli.main(main)

@@ -1,0 +1,30 @@
+"""Find the exclusion contours of a scan of CLs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from recontour import cli, contour, points, results
+from recontour.files import write_json
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cls", required=True, help="table of CLs")
+    parser.add_argument("--axes", required=True, type=json.loads, help="JSON: axes of the plane")
+    parser.add_argument(
+        "--boundary",
+        required=True,
+        type=json.loads,
+        help="JSON: [a, b, c] of a·x + b·y ≥ c, or null",
+    )
+    parser.add_argument("--output", required=True)
+    options = parser.parse_args()
+
+    scan = points.read_points(results.read_cells(options.cls), options.axes, options.cls)
+    write_json(options.output, contour.contours(scan, options.axes, options.boundary))
+
+
+if __name__ == "__main__":
+    cli.main(main)

@@ -1,0 +1,71 @@
+"""Sum up an analysis for people, and fail if too many of its points failed."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from recontour import cli, results
+from recontour.errors import UserError
+from recontour.files import read_json, write_text
+from recontour.points import LEVEL
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--title", required=True)
+    parser.add_argument("--cls", required=True, help="results as JSON")
+    parser.add_argument("--tolerated", required=True, type=int, help="failed points allowed")
+    parser.add_argument("--output", required=True)
+    parser.add_argument("--drawn", nargs="*", help="comparison with published contours, and figure")
+    options = parser.parse_args()
+
+    rows = read_json(options.cls)
+    lines = [options.title, *points(rows)]
+    if options.drawn:
+        comparison, figure = options.drawn
+        lines += [*agreement(read_json(comparison)), f"  figure      {figure}"]
+    else:
+        lines.append("  figure      none: it takes three points")
+    print("\n".join(lines))
+
+    failed = [row for row in rows if row["status"] != "ok"]
+    if len(failed) > options.tolerated:
+        reasons = "; ".join(f"{row['name']}: {row['reason']}" for row in failed[:3])
+        more = f"; and {len(failed) - 3} more in {options.cls}" if len(failed) > 3 else ""
+        raise UserError(
+            f"{options.title}: {len(failed)} of {len(rows)} points failed ({reasons}{more}); all "
+            "other results are complete. To accept that, set tolerate_failed_points: "
+            f"{len(failed)} in the config"
+        )
+    write_text(options.output, "\n".join(lines) + "\n")
+
+
+def points(rows: Sequence[results.Row]) -> Iterator[str]:
+    """How many points there are, and how many of them are excluded."""
+    done = [row for row in rows if row["status"] == "ok"]
+    yield f"  points      {len(done)} done, {len(rows) - len(done)} failed"
+    observed, expected = (
+        sum(row[column] < LEVEL for row in done) for column in ("CLs_obs", "CLs_exp_0")
+    )
+    yield f"  excluded    {observed} observed, {expected} expected (CLs < {LEVEL})"
+
+
+def agreement(comparison: Mapping[str, Any]) -> Iterator[str]:
+    """How our contours compare with the published ones."""
+    yield f"  published   {comparison['verdict']}"
+    unit = comparison["units"]["x"]
+    for curve, found in comparison["curves"].items():
+        others = ", ".join(point["name"] for point in found["disagreements"]) or "none"
+        yield (
+            f"  {curve:11} {found['verdict']}: distance median {found['median']} {unit}, "
+            f"90 % {found['p90']} {unit}, largest {found['max']} {unit}; overlap "
+            f"{found['overlap']}; points on the other side: {others}"
+        )
+    for reason in comparison["reasons"]:
+        yield f"  because     {reason}"
+
+
+if __name__ == "__main__":
+    cli.main(main)
