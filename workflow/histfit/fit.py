@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .errors import FitError
 from .interpolation import Array
-from .likelihood import Data, expected_bins, saturated_nll
+from .likelihood import Data, expected_bins, mirrored, saturated_nll
 from .minimize import Flags, Minimum, minimize
 from .model import Model
 
@@ -112,26 +112,31 @@ def at_poi(model: Model, x: Array, mu: float) -> Array:
 
 
 def solve(problem: Problem, starts: Sequence[Array]) -> Fits:
-    """Minimize from the first of `starts` (each (N, P)); from the others where that looks unsafe.
+    """Minimize from the first of `starts` (each (N, P)); and again where that looks unsafe.
 
     Unsafe is a fit that did not converge, met an indefinite Hessian, or ended with the POI at a
-    bound. The lowest objective wins; a lower one that did not converge makes the fit fail.
+    bound. It is repeated from its mirror image (see `likelihood.mirrored`) and from the other
+    starts. The lowest objective wins; a lower one that did not converge makes the fit fail.
     """
-    model = problem.model
-    best = minimize(model, starts[0], problem.data, problem.fixed, problem.bounds)
+    model, data = problem.model, problem.data
+    best = minimize(model, starts[0], data, problem.fixed, problem.bounds)
     unsafe = ~best.converged | best.indefinite
     if model.poi is not None and not problem.fixed[model.poi]:
         unsafe |= (best.x[:, [model.poi]] == problem.bounds[model.poi]).any(axis=1)
     tried = np.ones(len(best.x), dtype=np.intp)
     rows = np.flatnonzero(unsafe)
-    for start in starts[1:] if len(rows) else ():
-        data = Data(problem.data.counts[rows], problem.data.aux[rows])
-        other = minimize(model, start[rows], data, problem.fixed, problem.bounds)
+    if len(rows) == 0:
+        return Fits(best, tried)
+    data = Data(data.counts[rows], data.aux[rows])
+    image = mirrored(model, best.x[rows], data)
+    for start in (image, *(start[rows] for start in starts[1:])):
+        known = Minimum(*(field[rows] for field in best))
+        other = minimize(model, start, data, problem.fixed, problem.bounds, known)
         tried[rows] += 1
         best.iterations[rows] += other.iterations
-        difference = other.value - best.value[rows]
+        difference = other.value - known.value
         lower = difference < -SAME_MINIMUM
-        lower |= (difference < SAME_MINIMUM) & other.converged & ~best.converged[rows]
+        lower |= (difference < SAME_MINIMUM) & other.converged & ~known.converged
         for mine, others in zip(best[:-1], other[:-1], strict=True):
             mine[rows[lower]] = others[lower]
     return Fits(best, tried)

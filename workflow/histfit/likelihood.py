@@ -169,6 +169,46 @@ def log_likelihood(model: Model, x: Array, data: Data) -> Array:
     return -(main + _constraints(model, x, data.aux)[0] + saturated_nll(model, data))
 
 
+def mirrored(model: Model, x: Array, data: Data) -> Array:
+    """`x` (N, P) with the sign of every α turned whose effect is about the same either way.
+
+    One-sided systematics, whose up and down templates move a rate the same way, make the
+    likelihood nearly even in α, and a minimum at −α stands against each one at α. A parameter is
+    turned if that alone costs less than half of what a linear effect would (2 α²).
+    """
+    plain = np.ones_like(x)
+    rate = rates(model, x, plain)
+    alphas = slice(0, model.normsys.stop)
+    turned = np.where(rate.factor == 0.0, 0.0, rate.cells / _nonzero(rate.factor))[:, None, :]
+    turned = np.repeat(turned, alphas.stop, axis=1)
+    alpha = x[:, model.histosys]
+    back = shift(model.histosys_code, -alpha, plain[:, model.histosys])
+    forth = shift(model.histosys_code, alpha, plain[:, model.histosys])
+    turned[:, model.histosys] += (back.u - forth.u)[:, :, None] * model.shifts[0]
+    turned[:, model.histosys] += (back.v - forth.v)[:, :, None] * model.shifts[1]
+    turned *= rate.factor[:, None, :]
+    here, there = (
+        scale(
+            model.normsys_code,
+            sign * x[:, model.normsys],
+            plain[:, model.normsys],
+            model.coefficients,
+            model.log_lo,
+            model.log_hi,
+        )[:, :, 0]
+        for sign in (1.0, -1.0)
+    )
+    turned[:, model.normsys] *= (there / _nonzero(here))[:, :, model.group]
+    bins = np.add.reduceat(turned, model.bin_starts, axis=2)
+    result = x.copy()
+    for i in range(len(x)):
+        counts = data.counts[[i]]
+        cost = _poisson(np.repeat(counts, alphas.stop, axis=0), bins[i])[0]
+        cost -= _poisson(counts, rate.bins[[i]])[0]
+        result[i, alphas] *= np.where(cost < x[i, alphas] ** 2, -1.0, 1.0)
+    return result
+
+
 def _shifted(model: Model, u: Array, v: Array) -> Array:
     """nominal + S u + A v, (N, C)."""
     basis = np.concatenate([u, v], axis=1)[:, None, :]

@@ -36,6 +36,9 @@ FLOOR = 1e-7
 WORTHWHILE = 1e-3
 """EDM above which a Gauss-Newton step is taken where the Hessian is not positive definite."""
 
+SAME_BASIN = 0.05
+"""A search that comes this close to a known minimum (in σ of the constraints) will end there."""
+
 Flags = NDArray[np.bool_]
 
 
@@ -61,13 +64,22 @@ class Minimum(NamedTuple):
     iterations: NDArray[np.intp]
 
 
-def minimize(model: Model, start: Array, data: Data, fixed: Flags, bounds: Array) -> Minimum:
+def minimize(
+    model: Model,
+    start: Array,
+    data: Data,
+    fixed: Flags,
+    bounds: Array,
+    known: Minimum | None = None,
+) -> Minimum:
     """Minimize the objective from `start` (N, P).
 
     Args:
         data: counts and auxiliary data of each row.
         fixed: parameters held at their start, (P,).
         bounds: lower and upper bounds, (P, 2).
+        known: minima found before. A row that comes back to its known minimum, or will not get
+            below it, is given up: its value is then infinite.
     """
     n_fits = len(start)
     lower, upper = bounds[:, 0], bounds[:, 1]
@@ -111,6 +123,12 @@ def minimize(model: Model, start: Array, data: Data, fixed: Flags, bounds: Array
             break
 
         keep = ~done
+        if known is not None:
+            given_up = keep & _superfluous(model, x, now.value, edm, known, rows)
+            result.value[rows[given_up]] = np.inf
+            keep &= ~given_up
+            if not keep.any():
+                break
         rows, x, step, side, both_sides_seen, low, high, gradient = (
             a[keep] for a in (rows, x, step, side, both_sides_seen, low, high, gradient)
         )
@@ -135,6 +153,16 @@ def minimize(model: Model, start: Array, data: Data, fixed: Flags, bounds: Array
         both_sides_seen &= new_x == 0.0
         x, now = new_x, trial
     return result
+
+
+def _superfluous(
+    model: Model, x: Array, value: Array, edm: Array, known: Minimum, rows: NDArray[np.intp]
+) -> Flags:
+    """Whether a search has come back to the known minimum or is about to end above it."""
+    weight = model.parameters.weight
+    away = np.abs(x - known.x[rows]) * np.sqrt(np.where(weight > 0.0, weight, 1.0))
+    above = (edm < 0.1) & (value - 3.0 * edm > known.value[rows])
+    return np.asarray((away.max(axis=1) < SAME_BASIN) | above)
 
 
 def newton_step(
