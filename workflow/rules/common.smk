@@ -9,10 +9,10 @@ from pathlib import Path
 
 STARTED = time.time()
 WORKFLOW = Path(workflow.current_basedir).parent
+PROJECT = WORKFLOW.parent
+# Snakemake remembers the paths of inputs: relative ones allow the project's folder to be moved.
 if WORKFLOW.is_relative_to(Path.cwd()):
-    WORKFLOW = WORKFLOW.relative_to(
-        Path.cwd()
-    )  # Snakemake records paths; these can be moved
+    WORKFLOW = WORKFLOW.relative_to(Path.cwd())
 sys.path.insert(0, str(WORKFLOW.absolute()))
 
 from recontour import batches, imports
@@ -22,52 +22,46 @@ from recontour.errors import UserError, printable
 try:
     configuration.complete(config)
     configuration.check_results_folder("results")
-    MIRRORS = {
-        name: configuration.mirror(config, name, WORKFLOW.parent)
-        for name in config["analyses"]
-    }
-    BOUNDARIES = {
-        name: configuration.boundary(config, name) for name in config["analyses"]
-    }
-    SCANS = configuration.scans(config, WORKFLOW.parent)
+    ANALYSES = config["analyses"]
+    MIRRORS = {name: configuration.mirror(config, name, PROJECT) for name in ANALYSES}
+    BOUNDARIES = {name: configuration.boundary(config, name) for name in ANALYSES}
+    SCANS = configuration.scans(config, PROJECT)
 except UserError as error:
     sys.exit(f"error: {printable(error)}")
 
 
 wildcard_constraints:
-    analysis="|".join(map(re.escape, config["analyses"])),
+    analysis="|".join(map(re.escape, ANALYSES)),
     batch=batches.PATTERN,
     curve="(observed|expected)[a-z_]*",
     patch="[^/]+",
 
 
-# How a rule runs a program: `{run}/verify.py …`. A Snakemake that is called by its path, without its
-# environment being activated, uses its own Python for it; a job in a conda environment or container
-# the one that is there.
-run = shlex.join(
-    [
-        "env",
-        f"PYTHONPATH={WORKFLOW}",
-        "python" if workflow.deployment_settings.deployment_method else sys.executable,
-        f"{WORKFLOW}/scripts",
-    ]
-)
+def run(wildcards, output):
+    """How jobs start the programs of this workflow: `{params.run}/verify.py …`.
+
+    Snakemake may be called by its path, without its environment being activated; then its own Python
+    runs them. In a conda environment or container, it is the Python there. With `output` among the
+    arguments, Snakemake takes the parameter for derived, and no reason to repeat a job.
+    """
+    deployed = workflow.deployment_settings.deployment_method
+    python = "python" if deployed else sys.executable
+    return shlex.join(["env", f"PYTHONPATH={WORKFLOW}", python, f"{WORKFLOW}/scripts"])
 
 
 def code(script):
-    """A program of workflow/scripts and the modules that it imports: inputs of a rule, so that
-    what they change is computed anew."""
+    """A program of workflow/scripts and the modules that it imports, as input: what a change in
+    them changes is computed anew."""
     return [
         local(str(p)) for p in imports.sources(WORKFLOW / "scripts" / script, WORKFLOW)
     ]
 
 
 def setting(*keys):
-    """A parameter of a rule: what the config says about the job's analysis under these keys, which
-    may hold wildcards."""
+    """What the config says about the job's analysis under these keys, which may hold wildcards."""
 
     def value(wildcards):
-        entry = config["analyses"][wildcards.analysis]
+        entry = ANALYSES[wildcards.analysis]
         for key in keys:
             entry = entry[key.format(**wildcards)]
         return entry if isinstance(entry, str) else json.dumps(entry)
@@ -115,7 +109,7 @@ def published_tables(wildcards):
     return expand(
         "results/{analysis}/download/{curve}.csv",
         analysis=wildcards.analysis,
-        curve=config["analyses"][wildcards.analysis]["published"],
+        curve=ANALYSES[wildcards.analysis]["published"],
     )
 
 
@@ -124,7 +118,7 @@ def download_records(wildcards):
     return expand(
         "results/{analysis}/download/{file}.json",
         analysis=wildcards.analysis,
-        file=["likelihood", *config["analyses"][wildcards.analysis]["published"]],
+        file=["likelihood", *ANALYSES[wildcards.analysis]["published"]],
     )
 
 
@@ -150,8 +144,8 @@ def drawn_results(wildcards):
 
 
 def effective_config(wildcards, output):
-    """The config of the job's analysis with all defaults; derived, like `mirror`."""
-    analysis = {wildcards.analysis: config["analyses"][wildcards.analysis]}
+    """The config of the job's analysis with all defaults; derived, like `run`."""
+    analysis = {wildcards.analysis: ANALYSES[wildcards.analysis]}
     return json.dumps(config | {"run": [wildcards.analysis], "analyses": analysis})
 
 
@@ -162,7 +156,7 @@ def summaries(analyses):
 
 def show_summaries():
     """Print the summaries that this run has made."""
-    for name in config["analyses"]:
+    for name in ANALYSES:
         log = Path(f"results/{name}/logs/summary.log")
         if log.exists() and log.stat().st_mtime > STARTED:
             print(f"\n{log.read_text(encoding='utf-8')}", file=sys.stderr)

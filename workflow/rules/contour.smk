@@ -12,10 +12,11 @@ rule contour:
     conda:
         "../../envs/environment.yaml"
     params:
+        run=run,
         axes=setting("axes"),
         boundary=boundary,
     shell:
-        "{run}/contour.py --cls {input.cls:q} --axes {params.axes:q} --boundary {params.boundary:q}"
+        "{params.run}/contour.py --cls {input.cls:q} --axes {params.axes:q} --boundary {params.boundary:q}"
         " --output {output:q} > {log:q} 2>&1"
 
 
@@ -32,9 +33,10 @@ rule compare:
     conda:
         "../../envs/environment.yaml"
     params:
+        run=run,
         tolerance=setting("tolerance"),
     shell:
-        "{run}/compare.py --cls {input.cls:q} --contours {input.contours:q}"
+        "{params.run}/compare.py --cls {input.cls:q} --contours {input.contours:q}"
         " --tolerance {params.tolerance:q} --output {output:q} {input.published:q} > {log:q} 2>&1"
 
 
@@ -52,8 +54,9 @@ rule plot:
     conda:
         "../../envs/environment.yaml"
     params:
+        run=run,
         title=setting("title"),
         labels=setting("labels"),
     shell:
-        "{run}/plot.py --cls {input.cls:q} --contours {input.contours:q} --title {params.title:q}"
+        "{params.run}/plot.py --cls {input.cls:q} --contours {input.contours:q} --title {params.title:q}"
         " --labels {params.labels:q} --png {output.png:q} --pdf {output.pdf:q} {input.published:q} > {log:q} 2>&1"

@@ -17,12 +17,13 @@ rule fetch_likelihood:
     conda:
         "../../envs/environment.yaml"
     params:
+        run=run,
         doi=setting("likelihood", "doi"),
         size=setting("likelihood", "size"),
         sha256=setting("likelihood", "sha256"),
         mirror=mirror,
     shell:
-        "{run}/fetch_likelihood.py --doi {params.doi:q} --size {params.size}"
+        "{params.run}/fetch_likelihood.py --doi {params.doi:q} --size {params.size}"
         " --sha256 {params.sha256} --mirror {params.mirror:q}"
         " --output {output.archive:q} --record {output.record:q} > {log:q} 2>&1"
 
@@ -36,6 +37,7 @@ rule fetch_table:
     conda:
         "../../envs/environment.yaml"
     params:
+        run=run,
         doi=setting("published", "{curve}", "doi"),
         inspire=setting("published", "{curve}", "record"),
         table=setting("published", "{curve}", "table"),
@@ -43,7 +45,7 @@ rule fetch_table:
         digest=setting("published", "{curve}", "digest"),
         mirror=mirror,
     shell:
-        "{run}/fetch_table.py --doi {params.doi:q} --inspire {params.inspire:q}"
+        "{params.run}/fetch_table.py --doi {params.doi:q} --inspire {params.inspire:q}"
         " --table {params.table:q} --version {params.version} --digest {params.digest}"
         " --mirror {params.mirror:q}"
         " --output {output.table:q} --record {output.record:q} > {log:q} 2>&1"

@@ -16,10 +16,11 @@ rule hypotest:
         "../../envs/environment.yaml"
     threads: 1
     params:
+        run=run,
         background=setting("likelihood", "background"),
         points=batch_points,
     shell:
-        "{run}/hypotest.py --members {input.members:q} --background {params.background:q}"
+        "{params.run}/hypotest.py --members {input.members:q} --background {params.background:q}"
         " --patches {input.patches:q} --output {output:q} {params.points:q} > {log:q} 2>&1"
 
 
@@ -37,8 +38,9 @@ rule aggregate:
     conda:
         "../../envs/environment.yaml"
     params:
+        run=run,
         select=wanted,
     shell:
-        "{run}/aggregate.py --points {input.points:q} --select {params.select:q}"
+        "{params.run}/aggregate.py --points {input.points:q} --select {params.select:q}"
         " --csv {output.csv:q} --json {output.json:q} --harvest {output.harvest:q}"
         " {input.batches:q} > {log:q} 2>&1"

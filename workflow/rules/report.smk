@@ -14,9 +14,10 @@ rule provenance:
     conda:
         "../../envs/environment.yaml"
     params:
+        run=run,
         config=effective_config,
     shell:
-        "{run}/provenance.py --config {params.config:q} --verification {input.verification:q}"
+        "{params.run}/provenance.py --config {params.config:q} --verification {input.verification:q}"
         " --results {input.results:q} --output {output:q} {input.downloads:q} > {log:q} 2>&1"
 
 
@@ -35,8 +36,9 @@ rule summary:
     conda:
         "../../envs/environment.yaml"
     params:
+        run=run,
         title=setting("title"),
         tolerated=config["tolerate_failed_points"],
     shell:
-        "{run}/summary.py --title {params.title:q} --cls {input.cls:q}"
+        "{params.run}/summary.py --title {params.title:q} --cls {input.cls:q}"
         " --tolerated {params.tolerated} --output {output:q} --drawn {input.drawn:q} > {log:q} 2>&1"

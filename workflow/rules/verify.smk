@@ -15,11 +15,12 @@ rule verify:
     conda:
         "../../envs/environment.yaml"
     params:
+        run=run,
         background=setting("likelihood", "background"),
         background_digest=setting("likelihood", "background_digest"),
         patchset=setting("likelihood", "patchset"),
     shell:
-        "{run}/verify.py --archive {input.archive:q} --points {input.points:q}"
+        "{params.run}/verify.py --archive {input.archive:q} --points {input.points:q}"
         " --background {params.background:q} --background-digest {params.background_digest}"
         " --patchset {params.patchset:q} --members {output.members:q}"
         " --patches {output.patches:q} --report {output.report:q} > {log:q} 2>&1"

@@ -14,8 +14,9 @@ rule workspace:
     conda:
         "../../envs/environment.yaml"
     params:
+        run=run,
         background=setting("likelihood", "background"),
     shell:
-        "{run}/workspace.py --members {input.members:q} --background {params.background:q}"
+        "{params.run}/workspace.py --members {input.members:q} --background {params.background:q}"
         " --patches {input.patches:q} --patch {wildcards.patch:q}"
         " --output {output:q} > {log:q} 2>&1"
