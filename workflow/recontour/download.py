@@ -199,17 +199,19 @@ class _Download:
         if response.status_code not in (200, 206):
             raise Unreachable(f"{status}{_explanation(response)}")
         if "html" in response.headers.get("Content-Type", "").lower():
-            raise Unreachable(
-                f"{where}: is a web page, not the file; check that the DOI is that of a resource "
-                "(10.17182/hepdata.90607.v3/r3), not of a record"
-            )
+            raise _web_page(where)
+        announced = response.headers.get("Content-Length", "")
+        comparable = response.status_code == 200 and self.size and not self._encoded(response)
+        if comparable and announced.isdigit() and int(announced) != self.size:
+            raise self._wrong_size(f"{where}: announces {announced} bytes")
 
     def _continues(self, response: requests.Response, held: int) -> bool:
         """Does the answer's body go on after the `held` bytes?"""
         if response.status_code == 200:
             return False
         given = response.headers.get("Content-Range", "")
-        if not held or not given.startswith(f"bytes {held}-") or self._encoded(response):
+        fits = given.startswith(f"bytes {held}-") and given.endswith((f"/{self.size}", "/*"))
+        if not held or not fits or self._encoded(response):
             self.part.unlink(missing_ok=True)
             raise _TryAgain(f"a part was asked for and another came ({printable(given)[:60]})")
         self.resumed = True
@@ -226,6 +228,8 @@ class _Download:
         told = time.monotonic()
         with self.part.open("ab" if held else "wb") as file:
             while piece := response.raw.read1(_PIECE, decode_content=True):
+                if not held and piece.lstrip().startswith(b"<"):
+                    raise _web_page(where)
                 held += len(piece)
                 if held > most:
                     raise self._too_long(where, most)
@@ -245,10 +249,21 @@ class _Download:
         if self.resumed:
             self.resumed = False
             return _TryAgain(f"{where}: the parts of two answers are longer than {most} bytes")
+        return self._wrong_size(f"{where}: is longer than {most} bytes")
+
+    def _wrong_size(self, found: str) -> UserError:
+        expected = f"the config expects {self.size}" if self.size else "a table has fewer"
         return UserError(
-            f"{where}: is longer than the {most} bytes expected; if HEPData replaced it on "
-            "purpose, correct size and sha256 in the config"
+            f"{found}, but {expected}; if HEPData replaced the file on purpose, correct size and "
+            "sha256 in the config"
         )
+
+
+def _web_page(where: str) -> Unreachable:
+    return Unreachable(
+        f"{where}: is a web page, not the file; check that the DOI is that of a resource "
+        "(10.17182/hepdata.90607.v3/r3), not of a record"
+    )
 
 
 def _retry_after(response: requests.Response) -> float | None:

@@ -123,10 +123,12 @@ def verify_background(
     return dict(sorted(found.items()))
 
 
-def index_patchset(path: Path | str) -> Patchset:
-    """Read a patchset file once, patch by patch, and say what it holds and where. Raises UserError
-    for a wrong structure, a name or values used twice, or a wrong number of values."""
+def index_patchset(path: Path | str, *, folder: Path | str | None = None) -> Patchset:
+    """Read a patchset file once, patch by patch, and say what it holds and where: in the file named
+    by its path within `folder` (by default the one it lies in). Raises UserError for a wrong
+    structure, a name or values used twice, or a wrong number of values."""
     path = Path(path)
+    member = path.relative_to(folder or path.parent).as_posix()
     top: dict[str, Any] = {}
     patches: list[Patch] = []
     with path.open("rb") as file:
@@ -134,7 +136,7 @@ def index_patchset(path: Path | str) -> Patchset:
         for key in stream.members():
             if key == "patches":
                 for position in stream.elements():
-                    patches.append(_patch(stream, position, path))
+                    patches.append(_patch(stream, position, path, member))
                 top[key] = patches
             else:
                 top[key] = stream.value().value
@@ -182,7 +184,7 @@ def index_folder(folder: Path | str, pattern: str) -> Patchset:
     return Patchset("", VERSION, {}, {}, labels, tuple(patches))
 
 
-def _patch(stream: JsonStream, position: int, path: Path) -> Patch:
+def _patch(stream: JsonStream, position: int, path: Path, member: str) -> Patch:
     """The patch of a patchset at which `stream` stands."""
     span = stream.value()
     entry, where = span.value, f"{path}, patch {position}"
@@ -196,7 +198,7 @@ def _patch(stream: JsonStream, position: int, path: Path) -> Patch:
     return Patch(
         name=name,
         values=tuple(_plain(value) for value in entry["metadata"]["values"]),
-        member=path.name,
+        member=member,
         offset=span.offset,
         length=len(span.raw),
         sha256=hashlib.sha256(span.raw).hexdigest(),
