@@ -81,7 +81,9 @@ def draw(
     with rc_context(RC):
         figure = Figure(figsize=(6.4, 5.6))
         FigureCanvasAgg(figure)
-        axes = figure.add_axes((0.115, 0.095, 0.86, 0.68))
+        legend = _legend_columns(contours, points, published)
+        rows = max(map(len, legend))
+        axes = figure.add_axes((0.115, 0.095, 0.86, 0.79 - 0.034 * rows))
         _set_up_axes(axes, contours, points, published)
         _draw_forbidden(axes, contours)
         _draw_band(axes, contours)
@@ -89,7 +91,7 @@ def draw(
         _draw_lines(axes, contours["curves"], CURVES, "ours", 4)
         _draw_lines(axes, published, PUBLISHED_CURVES, "published", 5)
         _write_header(figure, axes, title, labels)
-        _draw_legend(axes, contours, points, published)
+        _draw_legend(axes, legend, rows)
         for path in map(Path, out):
             with atomic_write(path, "wb") as file:
                 figure.savefig(
@@ -219,18 +221,19 @@ def _draw_lines(
 
 
 def _write_header(figure: Figure, axes: Axes, title: str, labels: Sequence[str]) -> None:
-    left = axes.get_position().x0
-    figure.text(left, 0.975, title, size=11.5, weight="bold", ha="left", va="top")
+    left, right = axes.get_position().intervalx
     line = "     ".join((*labels, "Limits at 95% CL"))
-    figure.text(left, 0.93, line, size=9.5, ha="left", va="top")
+    for text in (
+        figure.text(left, 0.975, title, size=11.5, weight="bold", va="top"),
+        figure.text(left, 0.93, line, size=9.5, va="top"),
+    ):
+        width = text.get_window_extent().width / figure.bbox.width
+        text.set_size(text.get_size() * min(1.0, (right - left) / width))
 
 
-def _draw_legend(
-    axes: Axes,
-    contours: Mapping[str, Any],
-    points: Points,
-    published: Mapping[str, Sequence[np.ndarray]],
-) -> None:
+def _legend_columns(
+    contours: Mapping[str, Any], points: Points, published: Mapping[str, Sequence[np.ndarray]]
+) -> list[list[tuple[Any, str]]]:
     expected = Line2D([], [], **CURVES["expected"])
     band = Patch(facecolor=BAND, linewidth=0)
     ours = [
@@ -251,8 +254,10 @@ def _draw_legend(
         (Line2D([], [], linestyle="none", **MARKERS[kind]), f"Signal point, {kind}")
         for kind in _kinds(points)
     ]
-    columns = [column for column in (ours, theirs, signals) if column]
-    rows = max(map(len, columns))
+    return [column for column in (ours, theirs, signals) if column]
+
+
+def _draw_legend(axes: Axes, columns: list[list[tuple[Any, str]]], rows: int) -> None:
     blank = (Line2D([], [], linestyle="none"), "")
     entries = [entry for column in columns for entry in column + [blank] * (rows - len(column))]
     handles, texts = zip(*entries, strict=True)
