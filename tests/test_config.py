@@ -1,0 +1,282 @@
+"""The configuration: defaults, friendly errors, and a manual that keeps in step with the schema."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from recontour import config
+from recontour.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def shipped() -> dict[str, Any]:
+    return yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+
+
+def refusal(settings: dict[str, Any]) -> str:
+    with pytest.raises(UserError) as error:
+        config.complete(settings)
+    message = str(error.value)
+    assert "\n" not in message
+    return message
+
+
+def test_the_shipped_config_is_valid_and_makes_1lbb(shipped: dict[str, Any]) -> None:
+    config.complete(shipped)
+    assert shipped["run"] == ["1Lbb"]
+
+
+def test_defaults_are_filled_in_at_every_level(shipped: dict[str, Any]) -> None:
+    del shipped["run"], shipped["analyses"]["1Lbb"]["axes"]["x"]["unit"]
+    config.complete(shipped)
+    assert shipped["run"] == ["1Lbb"]
+    assert shipped["points_per_job"] == 0
+    assert shipped["analyses"]["1Lbb"]["select"] == "all"
+    assert shipped["analyses"]["1Lbb"]["axes"]["x"]["unit"] == "GeV"
+
+
+def test_defaults_are_not_shared_between_analyses(shipped: dict[str, Any]) -> None:
+    shipped["analyses"]["other"] = copy.deepcopy(shipped["analyses"]["1Lbb"])
+    for analysis in shipped["analyses"].values():
+        del analysis["tolerance"]
+    config.complete(shipped)
+    shipped["analyses"]["other"]["tolerance"]["median"] = 7
+    assert shipped["analyses"]["1Lbb"]["tolerance"]["median"] == 3.5
+
+
+def test_an_unknown_key_is_named_with_the_nearest_and_all_valid_ones(
+    shipped: dict[str, Any],
+) -> None:
+    shipped["points_per_jobs"] = 3
+    message = refusal(shipped)
+    assert '"points_per_jobs" is unknown; did you mean "points_per_job"?' in message
+    assert "tolerate_failed_points" in message
+
+
+def test_an_unknown_key_of_an_analysis_is_named_with_its_place(shipped: dict[str, Any]) -> None:
+    shipped["analyses"]["1Lbb"]["tolerance"]["medain"] = 3
+    message = refusal(shipped)
+    assert "analyses/1Lbb/tolerance" in message
+    assert 'did you mean "median"?' in message
+
+
+def test_a_misspelt_required_key_is_reported_as_misspelt(shipped: dict[str, Any]) -> None:
+    analysis = shipped["analyses"]["1Lbb"]
+    analysis["point"] = analysis.pop("points")
+    assert 'did you mean "points"?' in refusal(shipped)
+
+
+def test_an_unknown_analysis_is_named_with_the_valid_ones(shipped: dict[str, Any]) -> None:
+    shipped["run"] = ["1lbb"]
+    assert 'analysis "1lbb" is unknown; did you mean "1Lbb"?' in refusal(shipped)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("points_per_job", -1, "less than the minimum of 0"),
+        ("points_per_job", "many", "not of type 'integer'"),
+        ("mirror", 3, "not of type 'string'"),
+        ("run", "1Lbb", "not of type 'array'"),
+    ],
+)
+def test_a_wrong_value_is_shown_with_what_the_key_means(
+    shipped: dict[str, Any], key: str, value: object, expected: str
+) -> None:
+    shipped[key] = value
+    message = refusal(shipped)
+    assert f"config key {key}" in message
+    assert expected in message
+    described = config.schema()["properties"][key]["description"]
+    assert " ".join(described.split()) in message
+
+
+def test_an_analysis_without_content_or_with_the_name_of_a_rule_is_refused(
+    shipped: dict[str, Any],
+) -> None:
+    empty = copy.deepcopy(shipped)
+    empty["analyses"]["mine"] = None
+    assert "analyses/mine" in refusal(empty)
+    shipped["analyses"]["verify"] = shipped["analyses"]["1Lbb"]
+    assert "verify" in refusal(shipped)
+
+
+def test_no_analysis_can_take_the_name_of_a_rule() -> None:
+    rules = {"default"}
+    for file in (ROOT / "workflow").glob("**/*"):
+        if file.name == "Snakefile" or file.suffix == ".smk":
+            rules |= set(re.findall(r"^rule (\w+):", file.read_text(encoding="utf-8"), re.M))
+    reserved = config.schema()["properties"]["analyses"]["propertyNames"]["not"]["enum"]
+    assert sorted(reserved) == sorted(rules)
+
+
+def test_control_characters_in_a_key_do_not_reach_the_terminal(shipped: dict[str, Any]) -> None:
+    shipped["\x1b[2Jrun"] = []
+    assert "\x1b" not in refusal(shipped)
+
+
+def test_the_mirror_of_an_analysis_goes_before_the_general_one_and_the_environment(
+    shipped: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, general, environment = (tmp_path / name for name in ("own", "general", "environment"))
+    for folder in (own, general, environment):
+        folder.mkdir()
+    config.complete(shipped)
+    monkeypatch.delenv("HEPDATA_MIRROR", raising=False)
+    assert config.mirror(shipped, "1Lbb", ROOT) == ""
+    monkeypatch.setenv("HEPDATA_MIRROR", str(environment))
+    assert config.mirror(shipped, "1Lbb", ROOT) == str(environment)
+    shipped["mirror"] = str(general)
+    assert config.mirror(shipped, "1Lbb", ROOT) == str(general)
+    shipped["analyses"]["1Lbb"]["mirror"] = str(own)
+    assert config.mirror(shipped, "1Lbb", ROOT) == str(own)
+
+
+def test_a_mirror_that_is_no_folder_is_an_error_that_says_who_named_it(
+    shipped: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config.complete(shipped)
+    monkeypatch.setenv("HEPDATA_MIRROR", str(tmp_path / "nowhere"))
+    with pytest.raises(UserError, match=r"environment variable HEPDATA_MIRROR.*nowhere"):
+        config.mirror(shipped, "1Lbb", ROOT)
+
+
+def test_points_are_selected_by_name_and_by_values(shipped: dict[str, Any]) -> None:
+    shipped["analyses"]["1Lbb"]["select"] = ["C1N2_Wh_hbb_900_250", [650, 0]]
+    config.complete(shipped)
+    points = config.scans(shipped, ROOT)["1Lbb"].points
+    assert [point.values for point in points] == [(650, 0), (900, 250)]
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    ["(900, 250)", "C1N2_Wh_hbb_900_250", ["(900, 250)"], [[900, 250]], [900, 250]],
+)
+def test_the_general_selection_takes_a_point_in_any_notation(
+    shipped: dict[str, Any], wanted: object
+) -> None:
+    shipped["select"] = wanted
+    config.complete(shipped)
+    points = config.scans(shipped, ROOT)["1Lbb"].points
+    assert [point.name for point in points] == ["C1N2_Wh_hbb_900_250"]
+
+
+def test_the_general_selection_leaves_analyses_alone_that_hold_none_of_it(
+    shipped: dict[str, Any], tmp_path: Path
+) -> None:
+    table = tmp_path / "other.csv"
+    table.write_text("name,m1,m2\na,1,2\nb,3,4\n", encoding="utf-8")
+    shipped["analyses"]["other"] = shipped["analyses"]["1Lbb"] | {"points": str(table)}
+    shipped["select"] = [[3, 4]]
+    config.complete(shipped)
+    scans = config.scans(shipped, ROOT)
+    assert len(scans["1Lbb"].points) == 125
+    assert [point.name for point in scans["other"].points] == ["b"]
+
+
+def test_a_selected_point_that_no_analysis_holds_is_refused_with_the_nearest(
+    shipped: dict[str, Any],
+) -> None:
+    shipped["select"] = ["(905, 250)"]
+    config.complete(shipped)
+    with pytest.raises(UserError, match="C1N2_Wh_hbb_900_250"):
+        config.scans(shipped, ROOT)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("m1 >= m2 + 125", (1.0, -1.0, 125.0)),
+        ("m1>=m2+125", (1.0, -1.0, 125.0)),
+        ("m1 >= m2 - 12.5", (1.0, -1.0, -12.5)),
+        ("m2 >= m1", (-1.0, 1.0, 0.0)),
+        ("", None),
+    ],
+)
+def test_the_boundary_is_read_as_coefficients_of_x_and_y(
+    shipped: dict[str, Any], text: str, expected: object
+) -> None:
+    shipped["analyses"]["1Lbb"]["boundary"] = text
+    config.complete(shipped)
+    assert config.boundary(shipped, "1Lbb") == expected
+
+
+@pytest.mark.parametrize("text", ["m1 = m2 + 125", "m1 >= 125", "m1 >= m3 + 125", "m1 >= m1 + 1"])
+def test_a_boundary_that_is_none_is_refused_with_an_example(
+    shipped: dict[str, Any], text: str
+) -> None:
+    shipped["analyses"]["1Lbb"]["boundary"] = text
+    config.complete(shipped)
+    with pytest.raises(UserError, match=r"m1 >= m2 \+ 125"):
+        config.boundary(shipped, "1Lbb")
+
+
+@pytest.mark.parametrize("blocked", ["results", "results/1Lbb"])
+def test_a_file_where_the_results_folder_should_be_is_reported(
+    tmp_path: Path, blocked: str
+) -> None:
+    (tmp_path / blocked).parent.mkdir(exist_ok=True)
+    (tmp_path / blocked).write_text("", encoding="utf-8")
+    with pytest.raises(UserError, match="is no folder"):
+        config.check_results_folder(tmp_path / "results" / "1Lbb")
+
+
+PLACEHOLDERS = {"analyses": "<analysis>", "axes": "<x or y>", "published": "<curve>"}
+
+
+def reference(rules: dict[str, Any], path: str = "") -> Iterator[str]:
+    """The rows of the manual's table: each key's description, default and an example."""
+    for key, rule in rules.get("properties", {}).items():
+        place = f"{path}.{key}".lstrip(".")
+        nested = rule.get("properties") or isinstance(rule.get("additionalProperties"), dict)
+        default = "must be given"
+        if key not in rules.get("required", []):
+            default = "" if nested else f"`{json.dumps(rule['default'], ensure_ascii=False)}`"
+        example = rule.get("examples", [""])[0]
+        if example != "":
+            example = f"`{yaml.safe_dump(example, default_flow_style=True, width=1000).strip()}`"
+            example = example.replace("\n...", "")
+        yield f"| `{place}` | {' '.join(rule['description'].split())} | {default} | {example} |"
+        yield from reference(rule, place)
+        if isinstance(rule.get("additionalProperties"), dict):
+            yield from reference(rule["additionalProperties"], f"{place}.{PLACEHOLDERS[key]}")
+
+
+def test_the_manual_lists_every_key_as_the_schema_describes_it() -> None:
+    manual = (ROOT / "config" / "README.md").read_text(encoding="utf-8")
+    table = [line for line in manual.splitlines() if line.startswith("| `")]
+    assert table == list(reference(config.schema()))
+
+
+def test_every_key_that_takes_a_value_has_an_example() -> None:
+    def leaves(rules: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        for rule in [*rules.get("properties", {}).values(), rules.get("additionalProperties")]:
+            if isinstance(rule, dict):
+                yield from leaves(rule)
+                if rule.get("type") != "object":
+                    yield rule
+
+    assert [rule["description"] for rule in leaves(config.schema()) if "examples" not in rule] == []
+
+
+def test_the_examples_of_the_schema_are_valid(shipped: dict[str, Any]) -> None:
+    def examples(rules: dict[str, Any]) -> Iterator[tuple[Any, dict[str, Any]]]:
+        yield from ((example, rules) for example in rules.get("examples", []))
+        for rule in [*rules.get("properties", {}).values(), rules.get("additionalProperties")]:
+            if isinstance(rule, dict):
+                yield from examples(rule)
+
+    checked = [
+        config.Draft202012Validator(rule).validate(example)
+        for example, rule in examples(config.schema())
+    ]
+    assert len(checked) > 15
