@@ -1,4 +1,4 @@
-"""Makes everything of the demo search: `PYTHONPATH=workflow python -m demo.generate` (20 minutes).
+"""Makes everything of the demo search: `PYTHONPATH=workflow python -m demo.generate` (15 minutes).
 
 Writes the archive and the "published" tables under mirror/, in HEPData's forms, and the table of
 points under config/. The tables come from pyhf, so that they are independent of what the workflow
