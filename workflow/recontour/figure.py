@@ -44,12 +44,14 @@ MARKERS: dict[str, dict[str, Any]] = {
     },
     "failed": {"marker": "x", "markersize": 5.0, "color": OURS, "markeredgewidth": 1.2},
 }
+FORBIDDEN = {"facecolor": "0.94", "edgecolor": "0.75", "hatch": "////", "linewidth": 0}
 RC = {
     "font.family": "DejaVu Sans",
     "mathtext.fontset": "dejavusans",
     "font.size": 10,
     "axes.linewidth": 0.8,
     "hatch.linewidth": 0.5,
+    "text.hinting": "none",  # the width of a text is then proportional to its size
     "xtick.direction": "in",
     "ytick.direction": "in",
     "xtick.top": True,
@@ -58,6 +60,7 @@ RC = {
     "ytick.minor.visible": True,
     "legend.fontsize": 8.5,
     "legend.frameon": False,
+    "legend.columnspacing": 1.5,
 }
 METADATA = {".pdf": {"CreationDate": None}, ".png": {"Software": None}}
 """Without times and versions: equal results are equal files."""
@@ -125,36 +128,36 @@ def _set_up_axes(
 
 
 def _draw_forbidden(axes: Axes, contours: Mapping[str, Any]) -> None:
-    if not contours["boundary"]:
+    if not contours["method"]["boundary_places"]:
         return
     a, b, c = contours["boundary"]
     (x0, x1), (y0, y1) = axes.get_xlim(), axes.get_ylim()
     corners = np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]])
-    outline, edge = [], []
+    outline, ends = [], []
     for start, end in zip(corners, np.roll(corners, -1, axis=0), strict=True):
         before, after = (corner @ (a, b) - c for corner in (start, end))
         if before < 0:
             outline.append(start)
         if (before < 0) != (after < 0):
-            outline.append(start + before / (before - after) * (end - start))
-            edge.append(outline[-1])
-    if not edge:
-        return
-    edge.sort(key=lambda place: tuple(place))
-    line = np.linspace(*edge, 200)  # straight in the masses, but a curve on logarithmic axes
-    axes.add_patch(
-        Polygon(outline, facecolor="0.94", edgecolor="0.75", hatch="////", linewidth=0, zorder=0.5)
-    )
+            ends.append(start + before / (before - after) * (end - start))
+            outline.append(ends[-1])
+    axes.add_patch(Polygon(outline, label="_forbidden", zorder=0.5, **FORBIDDEN))
+    first, last = sorted(ends, key=tuple)
+    line = np.linspace(first, last, 200)  # a curve if an axis is logarithmic
     axes.plot(*line.T, color="0.3", linewidth=1.0, zorder=1.5, label="_boundary")
-    middle = line[110]
-    run, rise = axes.transData.transform(line[115]) - axes.transData.transform(line[105])
-    above = b < 0 or (b == 0 and a > 0)  # whether the forbidden side is above (left of) the line
-    axes.annotate(
-        _forbidden_text(contours),
-        middle,
-        xytext=np.array([-rise, run]) / np.hypot(run, rise) * (10 if above else -10),
+    _write_along(axes, line, _forbidden_text(contours), above=b < 0 or (b == 0 and a > 0))
+
+
+def _write_along(axes: Axes, line: np.ndarray, text: str, above: bool) -> None:
+    """Write on one side of a line, beyond its middle, if there is room."""
+    places = axes.transData.transform(line)
+    along = places[115] - places[105]
+    normal = np.array([-along[1], along[0]]) / np.hypot(*along)
+    written = axes.annotate(
+        text,
+        line[110],
+        xytext=normal * (10 if above else -10),
         textcoords="offset points",
-        rotation=np.degrees(np.arctan2(rise, run)),
         rotation_mode="anchor",
         ha="center",
         va="center",
@@ -163,17 +166,25 @@ def _draw_forbidden(axes: Axes, contours: Mapping[str, Any]) -> None:
         zorder=7,
         bbox={"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1.2},
     )
+    if written.get_window_extent().width > 0.8 * np.hypot(*(places[-1] - places[0])):
+        written.remove()
+    written.set_rotation(float(np.degrees(np.arctan2(along[1], along[0]))))
 
 
 def _forbidden_text(contours: Mapping[str, Any]) -> str:
     a, b, c = contours["boundary"]
     x, y = (contours["axes"][name] for name in "xy")
-    text = "Kinematically forbidden"
-    if (a, b) == (1, -1):
-        titles = [axis.get("title", axis["label"]) for axis in (x, y)]
-        offset = f" {'+' if c > 0 else '−'} {abs(c):g} {x.get('unit', '')}".rstrip() if c else ""
-        text += f": {titles[0]} < {titles[1]}{offset}"
-    return text
+    terms = {x.get("title", x["label"]): a, y.get("title", y["label"]): b}
+    left = " + ".join(_times(k, term) for term, k in terms.items() if k > 0)
+    right = " + ".join(_times(-k, term) for term, k in terms.items() if k < 0)
+    offset = f"{abs(c):g} {x.get('unit', '')}".strip() if c else ""
+    if right and offset:
+        return f"{left} < {right} {'+' if c > 0 else '−'} {offset}"
+    return f"{left} < {right or ('−' if c < 0 else '') + (offset or '0')}"
+
+
+def _times(factor: float, term: str) -> str:
+    return term if factor == 1 else f"{factor:g} {term}"
 
 
 def _draw_band(axes: Axes, contours: Mapping[str, Any]) -> None:
@@ -240,10 +251,12 @@ def _legend_columns(
         (Line2D([], [], **CURVES["observed"]), "Observed"),
         ((band, expected), "Expected ±1σ") if contours["band"] else (expected, "Expected"),
     ]
+    if contours["method"]["boundary_places"]:
+        ours.append((Patch(**FORBIDDEN), "Kinematically forbidden"))
     names = {
         "observed": "Published observed",
         "expected": "Published expected",
-        "observed_up": r"Published obs. $\pm1\sigma_\mathrm{theory}$",
+        "observed_up": r"Published $\pm1\sigma_\mathrm{theory}$",
     }
     theirs = [
         (Line2D([], [], **PUBLISHED_CURVES[curve]), name)
@@ -251,7 +264,10 @@ def _legend_columns(
         if curve in published
     ]
     signals = [
-        (Line2D([], [], linestyle="none", **MARKERS[kind]), f"Signal point, {kind}")
+        (
+            Line2D([], [], linestyle="none", **MARKERS[kind]),
+            "Fit failed" if kind == "failed" else f"Signal {kind}",
+        )
         for kind in _kinds(points)
     ]
     return [column for column in (ours, theirs, signals) if column]

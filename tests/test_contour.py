@@ -1,0 +1,190 @@
+"""Contours of scans whose significance is known in closed form."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from recontour import contour
+from recontour.errors import UserError
+from recontour.points import CURVES, Points, read_points
+from scipy.special import ndtr
+
+AXES = {
+    "x": {"label": "m_a", "title": "$m(A)$", "unit": "GeV"},
+    "y": {"label": "m_b", "title": "$m(B)$", "unit": "GeV"},
+}
+Z95 = 1.6448536269514722  # Φ⁻¹(0.95)
+
+
+def grid(xs: object, ys: object, significance: Callable[..., object]) -> Points:
+    """Points with this observed significance z(x, y); expected −1σ, 0, +1σ: z+0.5, z, z−0.5."""
+    x, y = (axis.ravel() for axis in np.meshgrid(xs, ys))
+    z = np.broadcast_to(significance(x, y), x.shape)
+    shift = {"observed": 0.0, "expected": 0.0, "expected_m1": 0.5, "expected_p1": -0.5}
+    names = tuple(f"signal_{a:g}_{b:g}" for a, b in zip(x, y, strict=True))
+    return Points(names, x, y, {curve: ndtr(-z - shift[curve]) for curve in CURVES})
+
+
+def slope(points_x: np.ndarray, _: np.ndarray) -> np.ndarray:
+    return Z95 + (500 - points_x) / 100
+
+
+def test_a_thin_plate_spline_follows_a_plane_significance_exactly() -> None:
+    points = grid(np.arange(300, 701, 100.0), np.arange(0, 301, 100.0), slope)
+    curves = contour.contours(points, AXES)["curves"]
+    for curve, x in {"observed": 500, "expected_m1": 550, "expected_p1": 450}.items():
+        (line,) = np.array(curves[curve])
+        assert np.allclose(line[:, 0], x, atol=1e-3)
+        assert sorted(line[[0, -1], 1]) == [0, 300]
+
+
+def test_a_round_exclusion_gives_one_closed_contour() -> None:
+    ticks = np.linspace(-500, 500, 21)
+    points = grid(ticks, ticks, lambda x, y: Z95 + (300 - np.hypot(x, y)) / 100)
+    (line,) = np.array(contour.contours(points, AXES)["curves"]["observed"])
+    assert np.array_equal(line[0], line[-1])
+    assert np.allclose(np.hypot(*line.T), 300, atol=2.0)
+
+
+def test_two_excluded_islands_give_two_contours() -> None:
+    ticks = np.linspace(-500, 500, 21)
+
+    def islands(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return Z95 + (100 - np.minimum(np.hypot(x - 250, y), np.hypot(x + 250, y))) / 100
+
+    lines = contour.contours(grid(ticks, ticks, islands), AXES)["curves"]["observed"]
+    assert sorted(round(np.mean([x for x, _ in line]), -1) for line in lines) == [-250, 250]
+
+
+def test_the_boundary_is_imposed_where_every_point_is_excluded() -> None:
+    points = grid(np.arange(120, 601, 40.0), np.arange(0, 401, 40.0), lambda x, y: 3.0)
+    allowed = points.x - points.y >= 120
+    points = Points(
+        tuple(np.array(points.names)[allowed]),
+        points.x[allowed],
+        points.y[allowed],
+        {curve: cls[allowed] for curve, cls in points.cls.items()},
+    )
+    result = contour.contours(points, AXES, (1, -1, 100))
+    (line,) = np.array(result["curves"]["observed"])
+    beyond = line[:, 0] - line[:, 1] - 100
+    assert (beyond > 0).all()
+    assert (beyond < 20).all()
+    assert np.ptp(line[:, 1]) == 400
+    assert not contour.contours(points, AXES)["curves"]["observed"]
+
+
+@pytest.mark.parametrize(
+    ("significance", "reason"),
+    [(0.5, "no point is excluded: the smallest CLs is 0.309"), (3.0, "every point is excluded")],
+)
+def test_a_scan_without_contour_says_why(significance: float, reason: str) -> None:
+    points = grid([100.0, 200.0, 300.0], [0.0, 100.0], lambda x, y: significance)
+    result = contour.contours(points, AXES)
+    assert result["curves"]["observed"] == []
+    assert reason in result["reasons"]["observed"]
+
+
+def test_cls_of_exactly_0_and_1_are_clipped() -> None:
+    points = grid([0.0, 100.0, 200.0], [0.0, 100.0], slope)
+    for cls in points.cls.values():
+        cls[:] = np.select([points.x == 0, points.x == 200], [0.0, 1.0], 0.5)
+    (line,) = np.array(contour.contours(points, AXES)["curves"]["observed"])
+    assert (line[:, 0] > 0).all()
+    assert (line[:, 0] < 100).all()  # z falls from 5 at x = 0 to 0 at x = 100
+
+
+def test_a_logarithmic_axis_interpolates_in_the_logarithm() -> None:
+    points = grid(
+        10.0 ** np.arange(-1, 3),
+        [0.0, 100.0, 200.0],
+        lambda x, y: Z95 + 1 - np.log10(x),
+    )
+    axes = {"x": AXES["x"] | {"scale": "log"}, "y": AXES["y"]}
+    (line,) = np.array(contour.contours(points, axes)["curves"]["observed"])
+    assert np.allclose(line[:, 0], 10, rtol=1e-4)
+
+
+def test_a_logarithmic_axis_refuses_zero() -> None:
+    points = grid([0.0, 100.0, 200.0], [0.0, 100.0], slope)
+    with pytest.raises(UserError, match='axis x \\("m_a"\\) is logarithmic, but reaches 0'):
+        contour.contours(points, {"x": AXES["x"] | {"scale": "log"}, "y": AXES["y"]})
+
+
+def test_failed_points_are_left_out_and_named() -> None:
+    points = grid(np.arange(300, 701, 100.0), np.arange(0, 301, 100.0), slope)
+    for cls in points.cls.values():
+        cls[7] = np.nan
+    result = contour.contours(points, AXES)
+    assert result["points"] == {"used": 19, "failed": ["signal_500_100"]}
+    assert np.allclose(np.array(result["curves"]["observed"])[..., 0], 500, atol=1e-3)
+
+
+def row(name: str, x: object, y: object, cls: object, status: str = "ok") -> dict[str, str]:
+    values = dict.fromkeys(CURVES.values(), str(cls))
+    return {"name": name, "m_a": str(x), "m_b": str(y), **values, "status": status}
+
+
+def test_the_order_of_points_changes_no_byte() -> None:
+    generator = np.random.default_rng(1)
+    rows = [row(f"s{i}", i % 7 * 50, i // 7 * 30, generator.uniform()) for i in range(42)]
+
+    def text(rows: list[dict[str, str]]) -> str:
+        return json.dumps(contour.contours(read_points(rows, AXES, "cls.csv"), AXES, (1, -1, -400)))
+
+    expected = text(rows)
+    generator.shuffle(rows)
+    assert text(rows) == expected
+
+
+def test_reading_takes_any_label_and_no_cls_of_failed_points() -> None:
+    rows = [row("b", 200, 10, 0.25), row("a", 100, 20, "", "failed")]
+    points = read_points(rows, AXES, "cls.csv")
+    assert points.names == ("a", "b")
+    assert points.plane.tolist() == [[100, 20], [200, 10]]
+    assert points.fitted.tolist() == [False, True]
+    assert points.cls["expected_p1"][1] == 0.25
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"CLs_obs": ""}, 'cls.csv: point "a", CLs_obs: found "", expected a number between 0 and'),
+        ({"CLs_exp_0": "nan"}, 'CLs_exp_0: found "nan"'),
+        ({"CLs_exp_m1": "1.5"}, 'CLs_exp_m1: found "1.5"'),
+        ({"m_a": "inf"}, 'm_a: found "inf", expected a finite number'),
+        ({"m_b": None}, 'column "m_b" is missing'),
+    ],
+)
+def test_a_bad_table_of_cls_is_refused(changes: dict[str, str], message: str) -> None:
+    with pytest.raises(UserError) as error:
+        read_points([row("a", 100, 20, 0.1) | changes], AXES, "cls.csv")
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("places", "boundary", "message"),
+    [
+        ([(1, 1), (2, 1)], None, "at least three points with results, found 2"),
+        ([(1, 1), (2, 2), (3, 3)], None, "lie on a line"),
+        ([(1, 1), (1, 2), (1, 5)], None, "lie on a line"),
+        ([(1, 1), (2, 1), (2, 3), (2, 1)], None, 'points "s1" and "s3" both lie on \\(2, 1\\)'),
+        ([(1, 1), (2, 1), (2, 3)], (1, -1, 0), 'point "s2" at \\(2, 3\\) lies beyond'),
+    ],
+)
+def test_points_that_span_no_plane_are_refused(
+    places: list[tuple[float, float]], boundary: contour.Boundary | None, message: str
+) -> None:
+    rows = [row(f"s{i}", x, y, 0.04) for i, (x, y) in enumerate(places)]
+    with pytest.raises(UserError, match=message):
+        contour.contours(read_points(rows, AXES, "cls.csv"), AXES, boundary)
+
+
+def test_three_points_are_enough() -> None:
+    rows = [row("a", 0, 0, 0.001), row("b", 100, 0, 0.5), row("c", 0, 100, 0.5)]
+    (line,) = contour.contours(read_points(rows, AXES, "cls.csv"), AXES)["curves"]["observed"]
+    # z falls linearly from 3.0902 to 0 (scipy.stats.norm.isf(0.001)) along x + y
+    assert np.allclose(np.sum(line, axis=1), 100 * (1 - Z95 / 3.090232306167813), atol=1e-3)
