@@ -1,0 +1,196 @@
+"""Files written whole or not at all, strict JSON, checksums, and the programs' errors."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from recontour import cli
+from recontour.errors import UserError
+from recontour.files import atomic_write, parse_json, read_json, sha256, write_json, write_text
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**18), 10**18)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(alphabet="abé\n"), inner),
+    max_leaves=20,
+)
+
+PIECES = [b"", b"\xff", b"[", b"}", b'"', b"NaN", b"1e999", b"\\ud800", b",", b"9" * 5000]
+
+
+def damaged_json() -> st.SearchStrategy[bytes]:
+    """JSON texts with a slice replaced by other bytes."""
+    return st.builds(
+        lambda value, at, cut, put: (
+            (text := json.dumps(value, ensure_ascii=False).encode())[: at % (len(text) + 1)]
+            + put
+            + text[at % (len(text) + 1) + cut :]
+        ),
+        JSON,
+        st.integers(0, 1000),
+        st.integers(0, 5),
+        st.sampled_from(
+            [b"", b"\xff", b"[", b"}", b'"', b"NaN", b"1e999", b"\\ud800", b",", b"9" * 5000]
+        )
+        | st.binary(max_size=4),
+    )
+
+
+def parses_or_says_why(data: bytes) -> None:
+    try:
+        value = parse_json(data, "the text")
+    except UserError as error:
+        assert str(error).startswith("the text: ")
+        assert str(error).isprintable() and len(str(error)) < 400
+    else:
+        assert value == json.loads(data)
+
+
+def test_a_failed_write_leaves_the_old_content_and_no_other_file(tmp_path: Path) -> None:
+    path = tmp_path / "cls.csv"
+    write_text(path, "old\n")
+    with pytest.raises(ZeroDivisionError), atomic_write(path) as file:
+        file.write("half of the n")
+        raise ZeroDivisionError
+    assert path.read_text() == "old\n"
+    assert [found.name for found in tmp_path.iterdir()] == ["cls.csv"]
+
+
+def test_the_name_appears_when_the_content_is_complete(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "figure.png"
+    with atomic_write(path, "wb") as file:
+        file.write(b"\x89PNG")
+        assert not path.exists()
+    assert path.read_bytes() == b"\x89PNG"
+
+
+def test_a_written_file_has_the_permissions_that_the_umask_gives(tmp_path: Path) -> None:
+    old = os.umask(0o027)
+    try:
+        write_text(tmp_path / "a", "")
+    finally:
+        os.umask(old)
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640
+
+
+def test_json_is_written_in_insertion_order_with_a_final_newline(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"b": 1, "a": [0.1, "é"]})
+    assert (tmp_path / "a.json").read_bytes() == (
+        b'{\n "b": 1,\n "a": [\n  0.1,\n  "\xc3\xa9"\n ]\n}\n'
+    )
+
+
+def test_nan_is_not_written(tmp_path: Path) -> None:
+    with pytest.raises(ValueError):
+        write_json(tmp_path / "a.json", [float("nan")])
+    assert list(tmp_path.iterdir()) == []
+
+
+@settings(max_examples=50)
+@given(JSON)
+def test_what_is_written_is_read_back(
+    tmp_path_factory: pytest.TempPathFactory, value: object
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "round_trip.json"
+    write_json(path, value)
+    assert read_json(path) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (b"", "not JSON"),
+        (b'{"a": 1', "not JSON"),
+        (b"[1] [2]", "not JSON: Extra data"),
+        (b"\xef\xbb\xbf[]", "not JSON"),
+        (b'["\xff"]', "not UTF-8 text (invalid start byte at 2)"),
+        (b'"\x00"', "not JSON: Invalid control character"),
+        ('["a"]'.encode("utf-16"), "not UTF-8"),
+        (b"[NaN]", "the value NaN is not a number"),
+        (b"[-Infinity]", "the value -Infinity is not a number"),
+        (b"[1e999]", "the number 1e999 is beyond the range of a double"),
+        (b"[-1" + b"0" * 400 + b".5]", "beyond the range of a double"),
+        (b"[1" + b"0" * 400 + b"]", "beyond the range of a double"),
+        (b"9" * 1_000_000, "beyond the range of a double"),
+        (b'{"a": {"b": 1, "b": 2}}', 'the key "b" stands twice in one object'),
+        (b"[" * 1_000_000, "nested too deeply"),
+        (b'{"a":' * 1_000_000, "nested too deeply"),
+        (b'["\\ud800"]', "not UTF-8"),
+        (b'{"\\udfff": 1}', "not UTF-8"),
+    ],
+)
+def test_what_is_no_strict_json_is_refused(tmp_path: Path, text: bytes, problem: str) -> None:
+    path = tmp_path / "BkgOnly.json"
+    path.write_bytes(text)
+    with pytest.raises(UserError) as caught:
+        read_json(path)
+    assert f"{path}: " in str(caught.value) and problem in str(caught.value)
+
+
+def test_a_pair_of_escaped_surrogates_is_one_character() -> None:
+    assert parse_json(b'["\\ud83d\\ude00"]', "x") == ["\N{GRINNING FACE}"]
+
+
+def test_many_keys_with_one_twice_are_told_apart_quickly() -> None:
+    text = "{" + ",".join(f'"{n}": 1' for n in range(300_000)) + ', "7": 2}'
+    with pytest.raises(UserError, match='"7" stands twice'):
+        parse_json(text.encode(), "x")
+
+
+@settings(max_examples=200)
+@given(damaged_json())
+def test_damaged_json_gives_a_clear_error_or_its_value(data: bytes) -> None:
+    parses_or_says_why(data)
+
+
+@pytest.mark.long
+@settings(max_examples=10_000, deadline=None)
+@given(damaged_json())
+def test_ten_thousand_damaged_texts(data: bytes) -> None:
+    parses_or_says_why(data)
+
+
+def test_sha256_of_a_known_text(tmp_path: Path) -> None:
+    (tmp_path / "abc").write_bytes(b"abc")  # FIPS 180-2, appendix B.1
+    assert sha256(tmp_path / "abc") == (
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    )
+
+
+def run(function: object, capsys: pytest.CaptureFixture[str]) -> tuple[object, str]:
+    with pytest.raises(SystemExit) as exit_:
+        cli.main(function)  # type: ignore[arg-type]
+    return exit_.value.code, capsys.readouterr().err
+
+
+def test_a_program_reports_a_user_error_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    def fail() -> None:
+        raise UserError("a\x1b[2Jb")
+
+    assert run(fail, capsys) == (1, "error: a\\x1b[2Jb\n")
+
+
+def test_a_program_reports_a_full_or_unwritable_disk(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "results").write_text("a file in the way")
+    code, told = run(lambda: write_text(tmp_path / "results" / "cls.csv", ""), capsys)
+    assert code == 1
+    assert told.startswith(f"error: {tmp_path}/results: ") and told.count("\n") == 1
+
+
+def test_a_program_that_succeeds_exits_with_zero(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(lambda: None, capsys) == (0, "")
+
+
+def test_a_mistake_in_the_program_keeps_its_traceback() -> None:
+    with pytest.raises(ZeroDivisionError):
+        cli.main(lambda: 1 / 0)  # type: ignore[arg-type,return-value]
