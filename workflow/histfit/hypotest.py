@@ -106,9 +106,7 @@ def hypotest(
     data = observed_data(model)
     background, asimov_truth = conditional(model, data, asimov_mu, [model.start])
     asimov_data = expected_data(model, asimov_truth.x)
-    tested, tested_fit = conditional(
-        model, data, mu, [asimov_truth.x, model.parameters.init[None]]
-    )
+    tested, tested_fit = conditional(model, data, mu, [asimov_truth.x, model.parameters.init[None]])
     free, free_fit = unconditional(model, data, (lower, upper), [tested_fit, asimov_truth])
     asimov, asimov_fit = conditional(model, asimov_data, mu, [tested_fit.x, asimov_truth.x])
     muhat = None if model.poi is None else float(free_fit.x[0, model.poi])
@@ -153,9 +151,7 @@ def free_range(
     return (max(lower, 0.0) if test_stat == "qtilde" else lower, upper)
 
 
-def conditional(
-    model: Model, data: Data, mu: float, starts: list[Array]
-) -> tuple[Problem, Fits]:
+def conditional(model: Model, data: Data, mu: float, starts: list[Array]) -> tuple[Problem, Fits]:
     """Fit with the POI at `mu`, from `starts` (each (N, P))."""
     what = problem(model, data, mu)
     return what, solve(what, [at_poi(model, start, mu) for start in starts])
@@ -173,9 +169,7 @@ def unconditional(
     return what, solve(what, [points[rank, rows] for rank in order])
 
 
-def test_statistic(
-    test_stat: str, mu: float, muhat: float | None, excess: float
-) -> float:
+def test_statistic(test_stat: str, mu: float, muhat: float | None, excess: float) -> float:
     """q from the `excess` of the conditional over the free NLL.
 
     q̃μ and qμ are 0 where μ̂ > μ (CCGV eqs. 14, 16), q₀ where μ̂ < 0 (eq. 12).

@@ -36,11 +36,10 @@ LOG_OF_ZERO = -1e3
 
 
 class Shift(NamedTuple):
-    """u(α), v(α) and their derivatives, each of shape (N, K); u'' is 0 for every code."""
+    """u(α), v(α), v'(α) and v''(α), each of shape (N, K); u' is 1 for every code."""
 
     u: Array
     v: Array
-    du: Array
     dv: Array
     d2v: Array
 
@@ -49,9 +48,8 @@ def shift(code: str, alpha: Array, side: Array) -> Shift:
     """The additive basis of a histosys `code` at `alpha` (N, K)."""
     magnitude = np.abs(alpha)
     sign = np.where(alpha == 0.0, side, np.sign(alpha))
-    one = np.ones_like(alpha)
     if code == "code0":
-        return Shift(alpha, 8.0 * magnitude, one, 8.0 * sign, 0.0 * alpha)
+        return Shift(alpha, 8.0 * magnitude, 8.0 * sign, 0.0 * alpha)
     square = alpha * alpha
     if code == "code2":
         # pyhf's own form beyond ±1: (S + 16 A)(α − 1) above and (S − 16 A) α below.
@@ -61,7 +59,6 @@ def shift(code: str, alpha: Array, side: Array) -> Shift:
         return Shift(
             np.where(outside, beyond, alpha),
             np.where(outside, 16.0 * sign * beyond, 8.0 * square),
-            one,
             np.where(outside, 16.0 * sign, 16.0 * alpha),
             np.where(outside, 0.0, 16.0),
         )
@@ -69,7 +66,6 @@ def shift(code: str, alpha: Array, side: Array) -> Shift:
     return Shift(
         alpha,
         np.where(inside, square * (15.0 + square * (3.0 * square - 10.0)), 8.0 * magnitude),
-        one,
         np.where(inside, alpha * (30.0 + square * (18.0 * square - 40.0)), 8.0 * sign),
         np.where(inside, 30.0 + square * (90.0 * square - 120.0), 0.0),
     )
@@ -121,12 +117,12 @@ def scale(
         outside = np.ones(alpha.shape, dtype=bool)
     else:
         powers = np.empty((n, k, 3, 6))
+        powers[:, :, 0] = alpha[:, :, None]
+        np.multiply.accumulate(powers[:, :, 0], axis=2, out=powers[:, :, 0])
         powers[:, :, 1, 0] = 1.0
-        np.power(alpha[:, :, None], _DEGREE[:-1], out=powers[:, :, 1, 1:])
-        np.multiply(powers[:, :, 1], alpha[:, :, None], out=powers[:, :, 0])
+        np.multiply(powers[:, :, 0, :-1], _DEGREE[1:], out=powers[:, :, 1, 1:])
         powers[:, :, 2, 0] = 0.0
-        np.multiply(powers[:, :, 1, :-1], _DEGREE[1:] * _DEGREE[:-1], out=powers[:, :, 2, 1:])
-        powers[:, :, 1] *= _DEGREE
+        np.multiply(powers[:, :, 1, :-1], _DEGREE[1:], out=powers[:, :, 2, 1:])
         result = powers @ coefficients
         result[:, :, 0] += 1.0
         outside = np.abs(alpha) >= 1.0

@@ -79,7 +79,8 @@ def rates(model: Model, x: Array, side: Array) -> Rates:
     """Rates and derivatives at `x` (N, P); `side` (N, P) chooses one side at a kink."""
     moved = shift(model.histosys_code, x[:, model.histosys], side[:, model.histosys])
     shifted = _shifted(model, moved.u, moved.v)
-    slope = moved.du[:, :, None] * model.shifts[0] + moved.dv[:, :, None] * model.shifts[1]
+    slope = moved.dv[:, :, None] * model.shifts[1]
+    slope += model.shifts[0]
 
     scales = scale(
         model.normsys_code,
@@ -120,12 +121,13 @@ def evaluate(model: Model, x: Array, data: Data, side: Array, *, hessian: bool) 
     constraint, constraint_gradient, constraint_curvature = _constraints(model, x, data.aux)
 
     n_shift, first = model.histosys.stop, model.normsys.start
-    shifted_by = rate.factor[:, None, :] * rate.slope
     scaled_by = rate.cells[:, None, :] * rate.log_slope
     derivative = np.empty((len(x), x.shape[1], len(model.nominal)))
-    derivative[:, :first] = shifted_by[:, :first]
-    derivative[:, first:] = scaled_by
-    derivative[:, first:n_shift] += shifted_by[:, first:]
+    shifted_by = derivative[:, :n_shift]
+    np.multiply(rate.factor[:, None, :], rate.slope, out=shifted_by)
+    cross = shifted_by[:, first:] * rate.log_slope[:, : max(n_shift - first, 0)]
+    derivative[:, n_shift:] = scaled_by[:, n_shift - first :]
+    derivative[:, first:n_shift] += scaled_by[:, : n_shift - first]
     jacobian = np.add.reduceat(derivative, model.bin_starts, axis=2)
     gradient = (jacobian @ weight[:, :, None])[:, :, 0] + constraint_gradient
     value = main + constraint
@@ -133,7 +135,7 @@ def evaluate(model: Model, x: Array, data: Data, side: Array, *, hessian: bool) 
         return Evaluation(value, gradient, np.empty(0), np.empty(0))
 
     cell_weight = weight[:, model.bin]
-    diagonal = _diagonal(model, rate, cell_weight, shifted_by)
+    diagonal = _diagonal(model, rate, cell_weight, cross)
     scaled_by *= 0.5
     derivative[:, first:] -= scaled_by
     derivative *= cell_weight[:, None, :]
@@ -273,17 +275,14 @@ def _constraints(model: Model, x: Array, aux: Array) -> tuple[Array, Array, Arra
     return value, gradient, curvature
 
 
-def _diagonal(model: Model, rate: Rates, cell_weight: Array, shifted_by: Array) -> Array:
+def _diagonal(model: Model, rate: Rates, cell_weight: Array, cross: Array) -> Array:
     """Σ w ∂²r/∂x² of every parameter, (N, P)."""
     result = np.zeros((len(cell_weight), len(model.parameters.labels)))
     weighted = cell_weight * rate.factor
     asymmetry = (model.shifts[1] @ weighted[:, :, None])[:, :, 0]
     result[:, model.histosys] = rate.curvature * asymmetry
     both = slice(model.normsys.start, model.histosys.stop)
-    n_both = both.stop - both.start
-    if n_both > 0:
-        cross = shifted_by[:, both] * rate.log_slope[:, :n_both]
-        result[:, both] += 2.0 * (cross @ cell_weight[:, :, None])[:, :, 0]
+    result[:, both] += 2.0 * (cross @ cell_weight[:, :, None])[:, :, 0]
     by_group = (cell_weight * rate.cells)[:, model.by_group]
     sums = np.add.reduceat(by_group, model.group_starts, axis=1)
     result[:, model.normsys] += (rate.scale_curvature @ sums[:, :, None])[:, :, 0]

@@ -2,13 +2,12 @@
 
 Exact Newton steps on the parameters that are not held by a bound (a two-metric projection;
 D. P. Bertsekas, SIAM J. Control Optim. 20 (1982) 221), with an Armijo search along the projected
-path. Where the Hessian is not positive definite, its eigenvalues are taken by magnitude with a
-floor, in coordinates scaled by the diagonal (saddle-free Newton, arXiv:1406.2572), which
-also walks away from saddle points and stays calm in flat valleys; far from the minimum the
-Gauss-Newton matrix does at less cost. It stops on the estimated distance to the minimum,
-EDM = ½ gᵀH⁻¹g, never on a small change of the function.
+path. Where the Hessian is not positive definite, its Gauss-Newton part serves far from the
+minimum, and near it the eigenvalues by magnitude (saddle-free Newton, arXiv:1406.2572), with a
+floor that keeps it calm in flat valleys and a push off saddle points.
 
-N minimizations run side by side, one a row; no row's result depends on the others.
+It stops on the estimated distance to the minimum, EDM = ½ gᵀH⁻¹g, never on a small change of the
+function. N minimizations run side by side, one a row; no row's result depends on the others.
 """
 
 from __future__ import annotations
@@ -24,6 +23,9 @@ from .likelihood import Data, Evaluation, evaluate
 from .model import Model
 
 EDM_TOLERANCE = 1e-9
+SETTLED = 1e-5
+"""EDM below which one more step, with the gradient at its end but the same Hessian, is enough."""
+
 MAX_ITERATIONS = 200
 ARMIJO = 1e-4
 SMALLEST_STEP = 1e-10
@@ -36,10 +38,11 @@ FLOOR = 1e-7
 WORTHWHILE = 1e-3
 """EDM above which a Gauss-Newton step is taken where the Hessian is not positive definite."""
 
-SAME_BASIN = 0.05
+SAME_BASIN = 0.3
 """A search that comes this close to a known minimum (in σ of the constraints) will end there."""
 
 Flags = NDArray[np.bool_]
+Rows = NDArray[np.intp]
 
 
 class Minimum(NamedTuple):
@@ -48,8 +51,8 @@ class Minimum(NamedTuple):
     Attributes:
         x: parameters (N, P)
         value: objective, the NLL less that of the saturated model (N,)
-        edm: estimated distance of the objective to its minimum (N,), before the last step
-        gradient: largest projected gradient component (N,), before the last step
+        edm: estimated distance of the objective to its minimum, before the last step (N,)
+        gradient: largest projected gradient component, before the last step (N,)
         converged: EDM below `EDM_TOLERANCE` at a point that is no saddle (N,)
         indefinite: a Hessian with a negative eigenvalue was met on the way (N,)
         iterations: (N,)
@@ -61,7 +64,7 @@ class Minimum(NamedTuple):
     gradient: Array
     converged: Flags
     indefinite: Flags
-    iterations: NDArray[np.intp]
+    iterations: Rows
 
 
 def minimize(
@@ -82,81 +85,114 @@ def minimize(
             below it, is given up: its value is then infinite.
     """
     n_fits = len(start)
-    lower, upper = bounds[:, 0], bounds[:, 1]
-    x = np.where(fixed, start, np.clip(start, lower, upper))
+    x = np.where(fixed, start, np.clip(start, bounds[:, 0], bounds[:, 1]))
     result = Minimum(
         x.copy(),
-        np.full(n_fits, np.inf),
-        np.full(n_fits, np.inf),
-        np.full(n_fits, np.inf),
-        np.zeros(n_fits, dtype=bool),
-        np.zeros(n_fits, dtype=bool),
+        *np.full((3, n_fits), np.inf),
+        *np.zeros((2, n_fits), dtype=bool),
         np.zeros(n_fits, dtype=np.intp),
     )
     rows = np.arange(n_fits)
-    side = np.where(x < 0.0, -1.0, 1.0)
-    both_sides_seen = np.zeros(x.shape, dtype=bool)
-    now = evaluate(model, x, data, side, hessian=True)
+    kinks = _Kinks(model.kinked, x)
+    now = evaluate(model, x, data, kinks.side, hessian=True)
     for iteration in range(1, MAX_ITERATIONS + 1):
-        turned = model.kinked & (x == 0.0) & (side * now.gradient > 0.0) & ~both_sides_seen
-        if turned.any():
-            side = np.where(turned, -side, side)
-            both_sides_seen |= turned
-            now = evaluate(model, x, data, side, hessian=True)
-        low = np.where(model.kinked & (side > 0.0), np.maximum(lower, 0.0), lower)
-        high = np.where(model.kinked & (side < 0.0), np.minimum(upper, 0.0), upper)
-        held = fixed | ((x <= low) & (now.gradient >= 0.0)) | ((x >= high) & (now.gradient <= 0.0))
+        if kinks.turn(x, now.gradient):
+            now = evaluate(model, x, data, kinks.side, hessian=True)
+        low, high = kinks.confine(bounds)
+        held = fixed | _pushed_out(x, now.gradient, low, high)
         gradient = np.where(held, 0.0, now.gradient)
-        step, edm, saddle, indefinite = newton_step(now, gradient, held)
-
-        done = (edm < EDM_TOLERANCE) & ~saddle
-        last = np.clip(x + step, low, high)
-        unclipped = (last == x + step).all(axis=1)
-        result.x[rows] = np.where((done & unclipped)[:, None], last, x)
-        result.value[rows] = now.value - np.where(done & unclipped, edm, 0.0)
-        result.edm[rows] = edm
+        newton = newton_step(now, gradient, held)
+        result.x[rows] = x
+        result.value[rows] = now.value
+        result.edm[rows] = newton.edm
         result.gradient[rows] = np.abs(gradient).max(axis=1, initial=0.0)
-        result.converged[rows] = done
-        result.indefinite[rows] |= indefinite
+        result.indefinite[rows] |= newton.indefinite
         result.iterations[rows] = iteration
-        if done.all():
-            break
 
-        keep = ~done
+        new_x = np.clip(x + newton.step, low, high)
+        going_on = np.ones(len(rows), dtype=bool)
+        for i in np.flatnonzero((newton.edm < SETTLED) & ~newton.saddle):
+            row = slice(i, i + 1)
+            going_on[i] = not _finish(
+                model,
+                new_x[row],
+                Data(data.counts[row], data.aux[row]),
+                kinks.side[row],
+                (low[row], high[row]),
+                (held[row], fixed),
+                newton.solve[i],
+                result,
+                rows[i],
+            )
         if known is not None:
-            given_up = keep & _superfluous(model, x, now.value, edm, known, rows)
+            given_up = going_on & _superfluous(model, x, now.value, newton.edm, known, rows)
             result.value[rows[given_up]] = np.inf
-            keep &= ~given_up
-            if not keep.any():
-                break
-        rows, x, step, side, both_sides_seen, low, high, gradient = (
-            a[keep] for a in (rows, x, step, side, both_sides_seen, low, high, gradient)
-        )
-        data = Data(data.counts[keep], data.aux[keep])
-        new_x = np.clip(x + step, low, high)
-        trial = evaluate(model, new_x, data, side, hessian=True)
-        value = now.value[keep]
+            going_on &= ~given_up
+        if not going_on.any():
+            break
+        if not going_on.all():
+            kinks.keep(going_on)
+            data = Data(data.counts[going_on], data.aux[going_on])
+            rows, x, new_x, low, high, gradient = (
+                a[going_on] for a in (rows, x, new_x, low, high, gradient)
+            )
+        value, step = now.value[going_on], newton.step[going_on]
+
         scale = np.ones(len(rows))
         noise = ROUNDING * (1.0 + np.abs(value))
         while True:
+            now = evaluate(model, new_x, data, kinks.side, hessian=True)
             wanted = ARMIJO * (gradient * (new_x - x)).sum(axis=1)
-            bad = ~(trial.value <= value + wanted + noise)
-            if not bad.any():
+            too_high = ~(now.value <= value + wanted + noise)
+            if not too_high.any() or scale.min() < SMALLEST_STEP:
                 break
-            scale[bad] *= 0.5
-            if (scale < SMALLEST_STEP).any():
-                break
+            scale[too_high] *= 0.5
             new_x = np.clip(x + scale[:, None] * step, low, high)
-            trial = evaluate(model, new_x, data, side, hessian=True)
-        if bad.any():
+        if too_high.any():
             break
-        both_sides_seen &= new_x == 0.0
-        x, now = new_x, trial
+        x = new_x
     return result
 
 
+def _pushed_out(x: Array, gradient: Array, low: Array, high: Array) -> Flags:
+    """Parameters at a bound that the objective's decrease would push beyond it."""
+    return np.asarray(((x <= low) & (gradient >= 0.0)) | ((x >= high) & (gradient <= 0.0)))
+
+
+def _finish(
+    model: Model,
+    end: Array,
+    data: Data,
+    side: Array,
+    bounds: tuple[Array, Array],
+    holds: tuple[Flags, Flags],
+    solve: Solver,
+    result: Minimum,
+    row: int,
+) -> bool:
+    """Whether the minimum is certain at the `end` (1, P) of a settled fit's step; if so, the very
+    last step is made, and `result` filled."""
+    last = evaluate(model, end, data, side, hessian=False)
+    held, fixed = holds
+    if (held & ~fixed & ~_pushed_out(end, last.gradient, *bounds)).any():
+        return False
+    gradient = np.where(held, 0.0, last.gradient)[0]
+    step = -solve(gradient)
+    edm = -0.5 * float(gradient @ step)
+    if not edm < EDM_TOLERANCE:
+        return False
+    x = np.clip(end + step, *bounds)
+    inside = bool((x == end + step).all())
+    result.x[row] = x[0]
+    result.value[row] = last.value[0] - (edm if inside else 0.0)
+    result.edm[row] = edm
+    result.gradient[row] = np.abs(gradient).max(initial=0.0)
+    result.converged[row] = True
+    return True
+
+
 def _superfluous(
-    model: Model, x: Array, value: Array, edm: Array, known: Minimum, rows: NDArray[np.intp]
+    model: Model, x: Array, value: Array, edm: Array, known: Minimum, rows: Rows
 ) -> Flags:
     """Whether a search has come back to the known minimum or is about to end above it."""
     weight = model.parameters.weight
@@ -165,60 +201,115 @@ def _superfluous(
     return np.asarray((away.max(axis=1) < SAME_BASIN) | above)
 
 
-def newton_step(
-    now: Evaluation, gradient: Array, held: Flags
-) -> tuple[Array, Array, Flags, Flags]:
-    """Steps (N, P) that leave `held` parameters alone, their EDM (N,), and whether each point is a
-    saddle point and its Hessian indefinite.
+class _Kinks:
+    """Parameters whose derivative jumps at 0 stay on one side of it a step.
 
-    Where the Hessian is not positive definite, the Gauss-Newton part serves as long as it promises
-    a decrease worth having.
+    Where that side slopes up, the other one is tried before 0 counts as a minimum.
     """
+
+    def __init__(self, kinked: Flags, x: Array) -> None:
+        self.kinked = kinked
+        self.any = bool(kinked.any())
+        self.side = np.where(x < 0.0, -1.0, 1.0)
+        self.turned = np.zeros(x.shape, dtype=bool)
+
+    def turn(self, x: Array, gradient: Array) -> bool:
+        """Change side where a parameter stands at 0 and its side slopes up; whether any did."""
+        if not self.any:
+            return False
+        self.turned &= x == 0.0
+        turning = self.kinked & (x == 0.0) & (self.side * gradient > 0.0) & ~self.turned
+        self.side = np.where(turning, -self.side, self.side)
+        self.turned |= turning
+        return bool(turning.any())
+
+    def confine(self, bounds: Array) -> tuple[Array, Array]:
+        """Lower and upper bounds (N, P) that keep every kinked parameter on its side."""
+        low = np.broadcast_to(bounds[:, 0], self.side.shape)
+        high = np.broadcast_to(bounds[:, 1], self.side.shape)
+        if self.any:
+            low = np.where(self.kinked & (self.side > 0.0), np.maximum(low, 0.0), low)
+            high = np.where(self.kinked & (self.side < 0.0), np.minimum(high, 0.0), high)
+        return low, high
+
+    def keep(self, rows: Flags) -> None:
+        self.side, self.turned = self.side[rows], self.turned[rows]
+
+
+class Solver(NamedTuple):
+    """Applies H⁻¹, from a Cholesky factor, or from scaled eigenvectors and |eigenvalues|."""
+
+    factor: Array
+    scale: Array | None = None
+    size: Array | None = None
+
+    def __call__(self, gradient: Array) -> Array:
+        if self.scale is None or self.size is None:
+            return np.asarray(dpotrs(self.factor, gradient, lower=1)[0])
+        along = self.factor.T @ (self.scale * gradient)
+        return np.asarray(self.scale * (self.factor @ (along / self.size)))
+
+
+class Newton(NamedTuple):
+    """Newton steps (N, P), their EDM, what solved for them, and whether each point is a saddle
+    point and its Hessian indefinite (N,)."""
+
+    step: Array
+    edm: Array
+    solve: list[Solver]
+    saddle: Flags
+    indefinite: Flags
+
+
+def newton_step(now: Evaluation, gradient: Array, held: Flags) -> Newton:
+    """Steps that leave `held` parameters alone (N, P); see the module's text for the Hessian."""
     n_fits = len(gradient)
-    step = np.empty_like(gradient)
-    edm = np.empty(n_fits)
-    saddle = np.zeros(n_fits, dtype=bool)
-    indefinite = np.zeros(n_fits, dtype=bool)
+    newton = Newton(
+        np.empty_like(gradient), np.empty(n_fits), [], *np.zeros((2, n_fits), dtype=bool)
+    )
     for i in range(n_fits):
-        hessian = _without(now.hessian[i], held[i])
-        solution = _solve(hessian, gradient[i])
-        if solution is None:
-            indefinite[i] = True
-            solution = _solve(_without(now.gauss_newton[i], held[i]), gradient[i])
-            if solution is None or 0.5 * gradient[i] @ solution < WORTHWHILE:
-                solution, saddle[i], indefinite[i] = _saddle_free(hessian, gradient[i])
-        step[i] = -solution
-        edm[i] = 0.5 * gradient[i] @ solution
-    return step, edm, saddle, indefinite
+        g, push = gradient[i], 0.0
+        solver = _cholesky(now.hessian[i], held[i])
+        if solver is None:
+            newton.indefinite[i] = True
+            solver = _cholesky(now.gauss_newton[i], held[i])
+            if solver is None or 0.5 * g @ solver(g) < WORTHWHILE:
+                solver, lowest = _magnitudes(_without(now.hessian[i], held[i]))
+                newton.indefinite[i] = lowest < -FLOOR
+                if lowest < -FLOOR and 0.5 * g @ solver(g) < EDM_TOLERANCE:
+                    newton.saddle[i] = True
+                    assert solver.scale is not None
+                    push = 0.1 * solver.scale * solver.factor[:, 0]
+                    push = push if g @ push <= 0.0 else -push
+        solution = solver(g)
+        newton.solve.append(solver)
+        newton.edm[i] = 0.5 * g @ solution
+        newton.step[i] = push - solution
+    return newton
 
 
 def _without(hessian: Array, held: Flags) -> Array:
     """The Hessian with the rows and columns of `held` parameters made those of the identity."""
-    free = ~held
-    reduced = hessian * free
-    reduced *= free[:, None]
-    reduced.flat[:: len(held) + 1] += held
+    reduced = hessian.copy()
+    holds = np.flatnonzero(held)
+    reduced[holds] = 0.0
+    reduced[:, holds] = 0.0
+    reduced[holds, holds] = 1.0
     return reduced
 
 
-def _solve(hessian: Array, gradient: Array) -> Array | None:
-    """H⁻¹ g by Cholesky, or None where H is not positive definite to working accuracy."""
-    factor, info = dpotrf(hessian.T, lower=1, clean=0)
-    if info or (factor.diagonal() ** 2 < FLOOR * hessian.diagonal()).any():
+def _cholesky(hessian: Array, held: Flags) -> Solver | None:
+    """What solves with H, or None where H is not positive definite to working accuracy."""
+    reduced = _without(hessian, held)
+    diagonal = reduced.diagonal().copy()
+    factor, info = dpotrf(reduced.T, lower=1, clean=0, overwrite_a=1)
+    if info or (factor.diagonal() ** 2 < FLOOR * diagonal).any():
         return None
-    return np.asarray(dpotrs(factor, gradient, lower=1)[0])
+    return Solver(factor)
 
 
-def _saddle_free(hessian: Array, gradient: Array) -> tuple[Array, bool, bool]:
-    """|H|⁻¹ g, whether this is a saddle point (then with a push off it), and whether H is
-    indefinite."""
+def _magnitudes(hessian: Array) -> tuple[Solver, float]:
+    """What solves with |H|, and the lowest eigenvalue of the diagonally scaled H."""
     scale = 1.0 / np.sqrt(np.maximum(np.abs(hessian.diagonal()), FLOOR))
     values, vectors = np.linalg.eigh(hessian * scale * scale[:, None])
-    along = vectors.T @ (scale * gradient)
-    size = np.maximum(np.abs(values), FLOOR)
-    coefficients = along / size
-    indefinite = bool(values[0] < -FLOOR)
-    saddle = indefinite and bool(0.5 * along @ coefficients < EDM_TOLERANCE)
-    if saddle:
-        coefficients[0] += 0.1 if along[0] >= 0.0 else -0.1
-    return scale * (vectors @ coefficients), saddle, indefinite
+    return Solver(vectors, scale, np.maximum(np.abs(values), FLOOR)), float(values[0])

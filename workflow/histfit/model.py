@@ -137,9 +137,7 @@ def assemble(
 
     shifting = set().union(*(p.sample.histosys for p in placed))
     scaling = set().union(*(p.sample.normsys for p in placed))
-    alphas = (
-        sorted(shifting - scaling) + sorted(shifting & scaling) + sorted(scaling - shifting)
-    )
+    alphas = sorted(shifting - scaling) + sorted(shifting & scaling) + sorted(scaling - shifting)
     row = {name: i for i, name in enumerate(alphas)}
     first_scale = len(shifting - scaling)
     n_shift, n_scale = len(shifting), len(scaling)
@@ -165,9 +163,7 @@ def assemble(
     factor_start, incidence, slots = _incidence(factor_sets, factor_of_cell, n_cells)
     sets = [par.alpha(name) for name in alphas] + factor_sets
     configured = [
-        par.configure(s, measurement.parameters[s.name])
-        if s.name in measurement.parameters
-        else s
+        par.configure(s, measurement.parameters[s.name]) if s.name in measurement.parameters else s
         for s in sets
     ]
     if not configured:

@@ -59,7 +59,9 @@ def read_sample(sample: Mapping[str, Any], channel: str) -> Sample:
             key = (modifier["type"], modifier["name"])
             earlier = modifiers.setdefault(key, modifier)
         except (TypeError, KeyError):
-            _fail(where, f"a modifier without type and name: {modifier!r:.80}", "an object with both")
+            _fail(
+                where, f"a modifier without type and name: {modifier!r:.80}", "an object with both"
+            )
         if earlier is not modifier and earlier != modifier:
             _fail(where, f"modifier '{key[1]}' ({key[0]}) twice with different data", "it once")
     by_type: dict[str, list[tuple[str, Any]]] = {kind: [] for kind in MODIFIER_TYPES}
@@ -180,7 +182,9 @@ def read_observations(spec: Mapping[str, Any], bins: Mapping[str, int]) -> Array
         if name not in observed:
             _fail("the workspace", f"no observation of channel '{name}'", "one a channel")
         if len(observed[name]) != count:
-            _fail(f"observation '{name}'", f"{len(observed[name])} bins", f"{count}, as the samples")
+            _fail(
+                f"observation '{name}'", f"{len(observed[name])} bins", f"{count}, as the samples"
+            )
         if observed[name].min() < 0.0:
             _fail(f"observation '{name}'", f"a count of {observed[name].min():g}", "at least 0")
     return np.concatenate([observed[name] for name in bins])
