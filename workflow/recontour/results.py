@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recontour.errors import UserError, printable
-from recontour.files import atomic_write, write_json
+from recontour.files import atomic_write, parse_json, write_json
 from recontour.likelihood import Point
 
 if TYPE_CHECKING:
@@ -86,20 +86,19 @@ def join_batches(
     UserError."""
     rows: dict[str, Row] = {}
     for path in paths:
-        with Path(path).open(encoding="utf-8") as lines:
-            for line in lines:
-                row = json.loads(line)
-                if tuple(row) != columns(labels) or row["name"] in rows:
-                    raise UserError(f"{path}: not the rows of one batch; delete the file and rerun")
-                rows[row["name"]] = row
+        for line in Path(path).read_bytes().splitlines():
+            row = parse_json(line, path)
+            if list(row) != list(columns(labels)) or row["name"] in rows:
+                raise UserError(f"{path}: not the results of one batch; delete it and run again")
+            rows[row["name"]] = row
     for point in points:
         if tuple(rows.get(point.name, {}).get(label) for label in labels) != point.values:
             raise UserError(
-                f"the batches hold no result of {printable(point.name)}; delete them and rerun"
+                f"the batches hold no result of {printable(point.name)}; delete them and run again"
             )
     if len(rows) != len(points):
         raise UserError(
-            "the batches hold results of points that are not selected; delete them and rerun"
+            "the batches hold results of points that are not selected; delete them and run again"
         )
     return Results(tuple(labels), tuple(rows[point.name] for point in points))
 

@@ -154,18 +154,17 @@ def summaries(analyses):
     return expand("results/{analysis}/summary.txt", analysis=analyses)
 
 
-def show_summaries():
-    """Print the summaries that this run has made."""
-    for name in ANALYSES:
-        log = Path(f"results/{name}/logs/summary.log")
-        if log.exists() and log.stat().st_mtime > STARTED:
-            print(f"\n{log.read_text(encoding='utf-8')}", file=sys.stderr)
-
-
-def show_errors():
-    """Print the errors in the logs of this run's jobs once more, so that they stand at the end."""
-    for log in sorted(Path("results").glob("*/logs/**/*.log")):
+def logs_of_this_run(pattern):
+    """The lines of logs that jobs of this run have written."""
+    for log in sorted(Path("results").glob(pattern)):
         if log.stat().st_mtime > STARTED:
-            for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
-                if line.startswith("error: "):
-                    print(line, file=sys.stderr)
+            yield from log.read_text(encoding="utf-8", errors="replace").splitlines()
+
+
+def show_results():
+    """Print what the analyses of this run found, and then, at the end, what went wrong."""
+    lines = list(logs_of_this_run("*/logs/**/*.log"))
+    summaries = list(logs_of_this_run("*/logs/summary.log"))
+    errors = dict.fromkeys(line for line in lines if line.startswith("error: "))
+    found = [line for line in summaries if line not in errors]
+    print("", *found, "", *errors, sep="\n", file=sys.stderr)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import sys
+import traceback
 from pathlib import Path
 
 import histfit
@@ -23,7 +23,11 @@ def main() -> None:
 
     index = patches.read_index(options.patches)
     spec = read_json(options.members / options.background)
-    background = histfit.Background(spec)
+    try:
+        background = histfit.Background(spec)
+    except histfit.HistfitError as error:
+        raise UserError(f"{options.background}: {error}") from None
+
     rows = []
     for patch in selection.select(index.patches, options.points):
         try:
@@ -32,8 +36,11 @@ def main() -> None:
             row = results.succeeded(patch, index.labels, histfit.hypotest(model, mu=1.0))
         except (UserError, histfit.HistfitError) as error:
             row = results.failed(patch, index.labels, error)
+        except Exception as error:  # whatever it is, it costs no other point its result
+            traceback.print_exc()
+            row = results.failed(patch, index.labels, repr(error))
         if row["status"] != "ok":
-            print(f"error: {patch.name} failed: {row['reason']}", file=sys.stderr)
+            print(f"{patch.name} failed: {row['reason']}")
         rows.append(row)
     results.write_batch(options.output, rows)
 

@@ -11,6 +11,9 @@ from recontour.errors import UserError
 from recontour.files import read_json, write_text
 from recontour.points import LEVEL
 
+SHOWN = 5
+"""Failed points that are listed."""
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -30,22 +33,25 @@ def main() -> None:
         lines.append("  figure      none: it takes three points")
     print("\n".join(lines))
 
-    failed = [row for row in rows if row["status"] != "ok"]
-    if len(failed) > options.tolerated:
-        reasons = "; ".join(f"{row['name']}: {row['reason']}" for row in failed[:3])
-        more = f"; and {len(failed) - 3} more in {options.cls}" if len(failed) > 3 else ""
+    failed = sum(row["status"] != "ok" for row in rows)
+    if failed > options.tolerated:
         raise UserError(
-            f"{options.title}: {len(failed)} of {len(rows)} points failed ({reasons}{more}); all "
-            "other results are complete. To accept that, set tolerate_failed_points: "
-            f"{len(failed)} in the config"
+            f"{options.title}: {failed} of {len(rows)} points failed, for the reasons in "
+            f"{options.cls}; all other results are complete. To accept that, set "
+            f"tolerate_failed_points: {failed} in the config"
         )
     write_text(options.output, "\n".join(lines) + "\n")
 
 
 def points(rows: Sequence[results.Row]) -> Iterator[str]:
-    """How many points there are, and how many of them are excluded."""
+    """How many points there are, how many of them are excluded, and which failed."""
     done = [row for row in rows if row["status"] == "ok"]
-    yield f"  points      {len(done)} done, {len(rows) - len(done)} failed"
+    failed = [row for row in rows if row["status"] != "ok"]
+    yield f"  points      {len(done)} done, {len(failed)} failed"
+    for row in failed[:SHOWN]:
+        yield f"  failed      {row['name']}: {row['reason']}"
+    if len(failed) > SHOWN:
+        yield f"  failed      and {len(failed) - SHOWN} more"
     observed, expected = (
         sum(row[column] < LEVEL for row in done) for column in ("CLs_obs", "CLs_exp_0")
     )
@@ -59,12 +65,16 @@ def agreement(comparison: Mapping[str, Any]) -> Iterator[str]:
     for curve, found in comparison["curves"].items():
         others = ", ".join(point["name"] for point in found["disagreements"]) or "none"
         yield (
-            f"  {curve:11} {found['verdict']}: distance median {found['median']} {unit}, "
-            f"90 % {found['p90']} {unit}, largest {found['max']} {unit}; overlap "
-            f"{found['overlap']}; points on the other side: {others}"
+            f"  {curve:11} {found['verdict']}: distance median {_short(found['median'])} {unit}, "
+            f"90 % {_short(found['p90'])} {unit}, largest {_short(found['max'])} {unit}; overlap "
+            f"{_short(found['overlap'])}; points on the other side: {others}"
         )
     for reason in comparison["reasons"]:
         yield f"  because     {reason}"
+
+
+def _short(number: float | None) -> str:
+    return "none" if number is None else f"{number:.3g}"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,188 @@
+"""The table of results in its three forms, and the batches that it is made from."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from recontour import batches, imports, results
+from recontour.errors import UserError
+from recontour.likelihood import Point
+
+LABELS = ("m1", "m2")
+POINTS = (Point("b_900_250", (900, 250)), Point("a_1_2", (1, 2)), Point("c_3_4", (3.5, 4)))
+
+
+@dataclass
+class Fit:
+    edm: float = 1.23456e-11
+    starts: int = 1
+    iterations: int = 5
+
+
+@dataclass
+class Result:
+    """What results.py reads of a histfit.HypoTest."""
+
+    CLs_obs: float = 0.4573416902360917
+    CLs_exp: tuple[float, ...] = (0.01, 0.05, 0.16, 0.41, 0.74)
+    fits: dict[str, Fit] = field(
+        default_factory=lambda: {"free": Fit(), "asimov": Fit(2e-10, 3, 8)}
+    )
+
+
+def table() -> results.Results:
+    rows = (
+        results.succeeded(POINTS[0], LABELS, Result()),
+        results.failed(POINTS[1], LABELS, "the free fit did not converge, EDM 1,\n\x1b[2J"),
+        results.succeeded(POINTS[2], LABELS, Result(CLs_obs=1e-300)),
+    )
+    return results.Results(LABELS, rows)
+
+
+def test_the_columns_are_the_ones_that_others_read() -> None:
+    assert results.columns(LABELS)[:10] == (
+        *("name", "m1", "m2", "CLs_obs", "CLs_exp_m2", "CLs_exp_m1"),
+        *("CLs_exp_0", "CLs_exp_p1", "CLs_exp_p2", "status"),
+    )
+
+
+def test_a_label_with_the_name_of_a_column_is_refused() -> None:
+    with pytest.raises(UserError, match="CLs_obs"):
+        results.columns(("m1", "CLs_obs"))
+
+
+def test_the_quality_is_that_of_the_worst_fit_and_the_work_that_of_all() -> None:
+    row = results.succeeded(POINTS[0], LABELS, Result())
+    assert (row["edm"], row["starts"], row["iterations"]) == (2e-10, 3, 13)
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -0.1, 1.5])
+def test_what_is_no_probability_is_a_failed_point(wrong: float) -> None:
+    row = results.succeeded(POINTS[0], LABELS, Result(CLs_exp=(0.01, 0.05, wrong, 0.41, 0.74)))
+    assert row["status"] == "failed"
+    assert row["CLs_obs"] is None
+    assert "CLs_exp_0" in row["reason"]
+
+
+def test_the_csv_brings_back_every_double_and_leaves_failed_cells_empty(tmp_path: Path) -> None:
+    results.write_csv(tmp_path / "cls.csv", table())
+    with (tmp_path / "cls.csv").open(encoding="utf-8", newline="") as file:
+        first, failed, last = csv.DictReader(file)
+    assert float(first["CLs_obs"]) == 0.4573416902360917
+    assert float(last["CLs_obs"]) == 1e-300
+    assert (first["m1"], last["m1"]) == ("900", "3.5")
+    assert failed["status"] == "failed"
+    assert {failed[column] for column in results.CLS} == {""}
+    assert "\n" not in failed["reason"]
+    assert "\x1b" not in failed["reason"]
+
+
+def test_the_json_has_the_order_and_the_content_of_the_csv(tmp_path: Path) -> None:
+    results.write_csv(tmp_path / "cls.csv", table())
+    results.write_rows_json(tmp_path / "cls.json", table())
+    objects = json.loads((tmp_path / "cls.json").read_text(encoding="utf-8"))
+    cells = results.read_cells(tmp_path / "cls.csv")
+    assert [list(entry) for entry in objects] == [list(row) for row in cells]
+    for entry, row in zip(objects, cells, strict=True):
+        assert {k: "" if v is None else str(v) for k, v in entry.items()} == row
+
+
+def test_the_harvest_has_histfitters_keys_and_no_failed_point(tmp_path: Path) -> None:
+    """The keys that HistFitter's harvestToContours.py and multiplexContours.py read."""
+    results.write_harvest(tmp_path / "harvest.json", table())
+    harvest = json.loads((tmp_path / "harvest.json").read_text(encoding="utf-8"))
+    assert [entry["fID"] for entry in harvest] == ["b_900_250", "c_3_4"]
+    assert harvest[0] == {
+        "m1": 900,
+        "m2": 250,
+        "CLs": 0.4573416902360917,
+        "clsd2s": 0.01,
+        "clsd1s": 0.05,
+        "CLsexp": 0.16,
+        "clsu1s": 0.41,
+        "clsu2s": 0.74,
+        "fID": "b_900_250",
+        "upperLimit": -1,
+        "expectedUpperLimit": -1,
+        "failedstatus": 0,
+    }
+
+
+def test_batches_are_joined_in_the_order_of_the_points(tmp_path: Path) -> None:
+    rows = table().rows
+    results.write_batch(tmp_path / "1-1.jsonl", rows[2:])
+    results.write_batch(tmp_path / "2-3.jsonl", rows[:2])
+    joined = results.join_batches([tmp_path / "1-1.jsonl", tmp_path / "2-3.jsonl"], POINTS, LABELS)
+    assert joined == table()
+
+
+def test_batches_without_a_point_or_of_other_points_are_refused(tmp_path: Path) -> None:
+    results.write_batch(tmp_path / "1-2.jsonl", table().rows[:2])
+    with pytest.raises(UserError, match="no result of c_3_4"):
+        results.join_batches([tmp_path / "1-2.jsonl"], POINTS, LABELS)
+    with pytest.raises(UserError, match="not selected"):
+        results.join_batches([tmp_path / "1-2.jsonl"], POINTS[:1], LABELS)
+    moved = [Point("b_900_250", (900, 300))]
+    with pytest.raises(UserError, match="no result of b_900_250"):
+        results.join_batches([tmp_path / "1-2.jsonl"], moved, LABELS)
+
+
+@pytest.mark.parametrize("line", ["", "{", '{"name": "a"}', "[]"])
+def test_a_damaged_batch_is_named(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "1-1.jsonl"
+    path.write_text(line + "\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"1-1\.jsonl"):
+        results.join_batches([path], POINTS[:1], LABELS)
+
+
+@pytest.mark.parametrize(("points", "size"), [(1, 0), (12, 0), (125, 0), (125, 25), (125, 1)])
+def test_batches_hold_every_point_once_and_in_order(points: int, size: int) -> None:
+    names = batches.batch_names(points, size)
+    assert [i for name in names for i in batches.members(range(points), name)] == [*range(points)]
+    assert len(set(names)) == len(names)
+
+
+def test_the_automatic_batches_of_1lbb_share_evenly_over_two_and_four_cores() -> None:
+    assert batches.batch_names(125, 0) == ["1-32", "33-64", "65-96", "97-125"]
+
+
+@pytest.mark.parametrize(("points", "jobs"), [(1_000, 32), (10_000, 157), (100_000, 196)])
+def test_the_number_of_automatic_batches_stays_small_in_large_scans(points: int, jobs: int) -> None:
+    assert len(batches.batch_names(points, 0)) == jobs
+
+
+def test_new_points_at_the_end_leave_full_batches_as_they_are() -> None:
+    before, after = batches.batch_names(125, 0), batches.batch_names(135, 0)
+    assert after[: len(before) - 1] == before[:-1]
+
+
+def test_the_sources_of_a_script_are_found_through_every_form_of_import(tmp_path: Path) -> None:
+    (tmp_path / "package" / "inner").mkdir(parents=True)
+    files = {
+        "script.py": "import json, package.a\nfrom package import b\n"
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import package.checked\n",
+        "package/__init__.py": "",
+        "package/a.py": "from .inner.c import name\n",
+        "package/b.py": "def f():\n    from . import d\n",
+        "package/d.py": "",
+        "package/checked.py": "",
+        "package/unused.py": "",
+        "package/inner/__init__.py": "",
+        "package/inner/c.py": "from ..d import other\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    found = imports.sources(tmp_path / "script.py", tmp_path)
+    assert [str(path.relative_to(tmp_path)) for path in found] == [
+        "script.py",
+        "package/__init__.py",
+        "package/a.py",
+        "package/b.py",
+        "package/d.py",
+        "package/inner/__init__.py",
+        "package/inner/c.py",
+    ]
