@@ -130,7 +130,7 @@ def solve(problem: Problem, starts: Sequence[Array]) -> Fits:
     data = Data(data.counts[rows], data.aux[rows])
     image = mirrored(model, best.x[rows], data)
     for start in (image, *(start[rows] for start in starts[1:])):
-        known = Minimum(*(field[rows] for field in best))
+        known = best.take(rows)
         other = minimize(model, start, data, problem.fixed, problem.bounds, known)
         tried[rows] += 1
         best.iterations[rows] += other.iterations

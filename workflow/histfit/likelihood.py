@@ -168,7 +168,7 @@ def log_likelihood(model: Model, x: Array, data: Data) -> Array:
         deviance = _deviance(counts, expected)
     impossible = (counts > 0.0) & ~(expected > 0.0)
     main = np.where(impossible, np.inf, np.where(counts > 0.0, deviance, expected)).sum(axis=1)
-    return -(main + _constraints(model, x, data.aux)[0] + saturated_nll(model, data))
+    return np.asarray(-(main + _constraints(model, x, data.aux)[0] + saturated_nll(model, data)))
 
 
 def mirrored(model: Model, x: Array, data: Data) -> Array:

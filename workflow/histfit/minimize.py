@@ -66,6 +66,18 @@ class Minimum(NamedTuple):
     indefinite: Flags
     iterations: Rows
 
+    def take(self, rows: Rows) -> Minimum:
+        """The minima of some rows, copied."""
+        return Minimum(
+            self.x[rows],
+            self.value[rows],
+            self.edm[rows],
+            self.gradient[rows],
+            self.converged[rows],
+            self.indefinite[rows],
+            self.iterations[rows],
+        )
+
 
 def minimize(
     model: Model,
@@ -87,12 +99,15 @@ def minimize(
     n_fits = len(start)
     x = np.where(fixed, start, np.clip(start, bounds[:, 0], bounds[:, 1]))
     result = Minimum(
-        x.copy(),
-        *np.full((3, n_fits), np.inf),
-        *np.zeros((2, n_fits), dtype=bool),
-        np.zeros(n_fits, dtype=np.intp),
+        x=x.copy(),
+        value=np.full(n_fits, np.inf),
+        edm=np.full(n_fits, np.inf),
+        gradient=np.full(n_fits, np.inf),
+        converged=np.zeros(n_fits, dtype=bool),
+        indefinite=np.zeros(n_fits, dtype=bool),
+        iterations=np.zeros(n_fits, dtype=np.intp),
     )
-    rows = np.arange(n_fits)
+    rows: Rows = np.arange(n_fits)
     kinks = _Kinks(model.kinked, x)
     now = evaluate(model, x, data, kinks.side, hessian=True)
     for iteration in range(1, MAX_ITERATIONS + 1):
@@ -133,9 +148,8 @@ def minimize(
         if not going_on.all():
             kinks.keep(going_on)
             data = Data(data.counts[going_on], data.aux[going_on])
-            rows, x, new_x, low, high, gradient = (
-                a[going_on] for a in (rows, x, new_x, low, high, gradient)
-            )
+            rows = rows[going_on]
+            x, new_x, low, high, gradient = (a[going_on] for a in (x, new_x, low, high, gradient))
         value, step = now.value[going_on], newton.step[going_on]
 
         scale = np.ones(len(rows))
@@ -268,7 +282,8 @@ def newton_step(now: Evaluation, gradient: Array, held: Flags) -> Newton:
         np.empty_like(gradient), np.empty(n_fits), [], *np.zeros((2, n_fits), dtype=bool)
     )
     for i in range(n_fits):
-        g, push = gradient[i], 0.0
+        g = gradient[i]
+        push = np.zeros_like(g)
         solver = _cholesky(now.hessian[i], held[i])
         if solver is None:
             newton.indefinite[i] = True

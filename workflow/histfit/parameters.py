@@ -118,7 +118,8 @@ def configure(parameters: ParameterSet, config: Mapping[str, Any]) -> ParameterS
     bounds = parameter_values(config, "bounds", (n, 2))
     if bounds is not None and (bounds[:, 0] > bounds[:, 1]).any():
         raise InvalidWorkspace(
-            f"parameter '{parameters.name}', bounds: found {bounds.tolist()}; expected lower ≤ upper"
+            f"parameter '{parameters.name}', bounds: found {bounds.tolist()}; "
+            "expected lower ≤ upper"
         )
     sigma = parameters.sigma if given["sigmas"] is None else given["sigmas"]
     for key, values in (("sigmas", sigma), ("factors", given["factors"])):

@@ -33,7 +33,7 @@ class Sample:
         coefficients: code4 polynomials of the normsys, (m, 6)
         log_lo, log_hi: logs of the normsys factors, (m,)
         scalar: (type, parameter name) of modifiers that scale all bins alike
-        binwise: (type, parameter name, uncertainties (b,) or None) of modifiers with a parameter a bin
+        binwise: (type, parameter name, uncertainties (b,) or None) of modifiers with one a bin
     """
 
     nominal: Array
