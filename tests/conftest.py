@@ -20,3 +20,14 @@ def mirror() -> Path:
     if not path.is_dir():
         pytest.fail(f"HEPDATA_MIRROR names {named}, which is not a folder")
     return path
+
+
+@pytest.fixture(scope="session")
+def published_1lbb(mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with BkgOnly.json and patchset.json of ATLAS SUSY-2019-08, unpacked."""
+    from recontour.archive import unpack
+
+    folder = tmp_path_factory.mktemp("1Lbb")
+    archive = mirror / "10.17182/hepdata.90607.v3/r3.tar.gz"
+    unpack(archive, folder, ["BkgOnly.json", "patchset.json"])
+    return folder

@@ -70,7 +70,8 @@ class JsonStream:
             while True:
                 try:
                     value, end = STRICT_JSON.raw_decode(self._text, self._at)
-                    if end < len(self._text) or self._at_end:
+                    # a number cut off by the window may end before "e+", which has to be seen
+                    if end + 2 < len(self._text) or self._at_end:
                         break
                 except json.JSONDecodeError as error:
                     if self._at_end:
