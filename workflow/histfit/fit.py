@@ -14,6 +14,9 @@ from .likelihood import Data, expected_bins, mirrored, saturated_nll
 from .minimize import Flags, Minimum, minimize
 from .model import Model
 
+NO_EVENTS = 1e-12
+"""Expected counts up to this are none: what they add to a likelihood is of this size."""
+
 SAME_MINIMUM = 1e-9
 """Objectives closer than this are the same minimum."""
 
@@ -87,7 +90,8 @@ def observed_data(model: Model) -> Data:
 def expected_data(model: Model, x: Array) -> Data:
     """The Asimov data (arXiv:1007.1727, section 3.2) at each row of `x` (N, P)."""
     tau = model.parameters.tau
-    return Data(expected_bins(model, x), np.where(tau > 0.0, tau * x, x))
+    rates = expected_bins(model, x)
+    return Data(np.where(rates > NO_EVENTS, rates, 0.0), np.where(tau > 0.0, tau * x, x))
 
 
 def problem(

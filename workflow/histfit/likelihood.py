@@ -23,8 +23,11 @@ LEAST_RATE = 1e-6
 """Below this part of n, −n log λ continues as a parabola (C²), so that a fit can come back from
 rates that are not positive; an accepted minimum lies above."""
 
-EMPTY_BIN_STIFFNESS = 1e6
-"""Curvature that keeps λ ≥ 0 (to about its inverse) in a bin without events."""
+WALL = 1e3
+"""Stiffness K of the wall that keeps λ ≥ 0 in bins without events, where the likelihood would
+reward negative rates. It is an augmented Lagrangian (Nocedal and Wright, Numerical Optimization,
+section 17.3): the bin's term is λ + (max(p − K λ, 0)² − p²)/2K, and once its price p is right the
+minimum has λ = 0 exactly, while the Hessian stays well conditioned."""
 
 
 class Data(NamedTuple):
@@ -47,13 +50,22 @@ class Rates(NamedTuple):
 
 
 class Evaluation(NamedTuple):
-    """The objective (N,) (NLL less that of the saturated model), its gradient (N, P), and, if asked
-    for, its Hessian and the Gauss-Newton part of that (N, P, P), which is positive semidefinite."""
+    """The objective (NLL less that of the saturated model) and its derivatives.
+
+    Attributes:
+        value, gradient: (N,) and (N, P)
+        hessian, gauss_newton: the Hessian and that part of it which is positive semidefinite,
+            (N, P, P), or empty where not asked for
+        pressure: the price that the wall of every bin should have (see `WALL`), (N, B)
+        unsettled: what wrong prices add to the value, (N,)
+    """
 
     value: Array
     gradient: Array
     hessian: Array
     gauss_newton: Array
+    pressure: Array
+    unsettled: Array
 
 
 def expected_bins(model: Model, x: Array) -> Array:
@@ -109,7 +121,9 @@ def rates(model: Model, x: Array, side: Array) -> Rates:
     )
 
 
-def evaluate(model: Model, x: Array, data: Data, side: Array, *, hessian: bool) -> Evaluation:
+def evaluate(
+    model: Model, x: Array, data: Data, side: Array, wall: Array, *, hessian: bool
+) -> Evaluation:
     """The objective with its derivatives at `x` (N, P).
 
     With J the bins' and r the cells' derivatives, D the histosys slopes, L the logarithmic slopes
@@ -118,6 +132,15 @@ def evaluate(model: Model, x: Array, data: Data, side: Array, *, hessian: bool) 
     """
     rate = rates(model, x, side)
     main, weight, curvature = _poisson(data.counts, rate.bins)
+    empty = data.counts == 0.0
+    pressure, unsettled = wall, np.zeros(len(x))
+    if empty.any():
+        pressure = np.where(empty, np.maximum(wall - WALL * rate.bins, 0.0), 0.0)
+        cost = (pressure - wall) * (pressure + wall) / (2.0 * WALL)
+        unsettled = np.abs(cost).sum(axis=1)
+        main = main + cost.sum(axis=1)
+        weight = weight - pressure
+        curvature = curvature + WALL * (pressure > 0.0)
     constraint, constraint_gradient, constraint_curvature = _constraints(model, x, data.aux)
 
     n_shift, first = model.histosys.stop, model.normsys.start
@@ -132,7 +155,8 @@ def evaluate(model: Model, x: Array, data: Data, side: Array, *, hessian: bool) 
     gradient = (jacobian @ weight[:, :, None])[:, :, 0] + constraint_gradient
     value = main + constraint
     if not hessian:
-        return Evaluation(value, gradient, np.empty(0), np.empty(0))
+        none = np.empty((len(x), 0, 0))
+        return Evaluation(value, gradient, none, none, pressure, unsettled)
 
     cell_weight = weight[:, model.bin]
     diagonal = _diagonal(model, rate, cell_weight, cross)
@@ -146,7 +170,7 @@ def evaluate(model: Model, x: Array, data: Data, side: Array, *, hessian: bool) 
     result[:, :, first:] += mixed
     result[:, first:, :] += mixed.transpose(0, 2, 1)
     np.einsum("nii->ni", result)[...] = np.einsum("nii->ni", gauss_newton) + diagonal
-    return Evaluation(value, gradient, result, gauss_newton)
+    return Evaluation(value, gradient, result, gauss_newton, pressure, unsettled)
 
 
 def saturated_nll(model: Model, data: Data) -> Array:
@@ -248,11 +272,10 @@ def _poisson(counts: Array, expected: Array) -> tuple[Array, Array, Array]:
     value = _deviance(n, safe) + excess * (1.0 - ratio + 0.5 * excess * ratio / safe)
     first = 1.0 - ratio + excess * ratio / safe
     second = ratio / safe
-    negative = np.minimum(expected, 0.0)
     return (
-        np.where(some, value, expected + 0.5 * EMPTY_BIN_STIFFNESS * negative**2).sum(axis=1),
-        np.where(some, first, 1.0 + EMPTY_BIN_STIFFNESS * negative),
-        np.where(some, second, EMPTY_BIN_STIFFNESS * (expected < 0.0)),
+        np.where(some, value, expected).sum(axis=1),
+        np.where(some, first, 1.0),
+        np.where(some, second, 0.0),
     )
 
 

@@ -1,8 +1,8 @@
 """A bounded Newton minimizer that certifies its minimum.
 
-Exact Newton steps on the parameters that are not held by a bound (a two-metric projection;
-D. P. Bertsekas, SIAM J. Control Optim. 20 (1982) 221), with an Armijo search along the projected
-path. Where the Hessian is not positive definite, its Gauss-Newton part serves far from the
+A step goes to the minimum that the quadratic model has within the bounds, with an Armijo search on
+the way; parameters at a bound that the gradient pushes against take no part. Where the Hessian is
+not positive definite, its Gauss-Newton part serves far from the
 minimum, and near it the eigenvalues by magnitude (saddle-free Newton, arXiv:1406.2572), with a
 floor that keeps it calm in flat valleys and a push off saddle points.
 
@@ -40,6 +40,12 @@ WORTHWHILE = 1e-3
 
 SAME_BASIN = 0.3
 """A search that comes this close to a known minimum (in σ of the constraints) will end there."""
+
+UNSETTLED = 1e-10
+"""What the walls of bins without events may add to the objective (see `likelihood.WALL`)."""
+
+PATIENCE = 10
+"""Rounds of pinning and freeing many parameters at once before it is done one by one."""
 
 Flags = NDArray[np.bool_]
 Rows = NDArray[np.intp]
@@ -109,14 +115,19 @@ def minimize(
     )
     rows: Rows = np.arange(n_fits)
     kinks = _Kinks(model.kinked, x)
-    now = evaluate(model, x, data, kinks.side, hessian=True)
+    wall = np.zeros_like(data.counts)
+    now = evaluate(model, x, data, kinks.side, wall, hessian=True)
+    edm = result.edm
     for iteration in range(1, MAX_ITERATIONS + 1):
-        if kinks.turn(x, now.gradient):
-            now = evaluate(model, x, data, kinks.side, hessian=True)
+        building = (now.unsettled > UNSETTLED) & (edm < WORTHWHILE)
+        if building.any():
+            wall = np.where(building[:, None], now.pressure, wall)
+        if kinks.turn(x, now.gradient) or building.any():
+            now = evaluate(model, x, data, kinks.side, wall, hessian=True)
         low, high = kinks.confine(bounds)
         held = fixed | _pushed_out(x, now.gradient, low, high)
         gradient = np.where(held, 0.0, now.gradient)
-        newton = newton_step(now, gradient, held)
+        newton = newton_step(now, gradient, held, low - x, high - x)
         result.x[rows] = x
         result.value[rows] = now.value
         result.edm[rows] = newton.edm
@@ -124,17 +135,19 @@ def minimize(
         result.indefinite[rows] |= newton.indefinite
         result.iterations[rows] = iteration
 
-        new_x = np.clip(x + newton.step, low, high)
+        target = np.clip(x + newton.step, low, high)
+        target = np.where(newton.pinned < 0, low, np.where(newton.pinned > 0, high, target))
         going_on = np.ones(len(rows), dtype=bool)
         for i in np.flatnonzero((newton.edm < SETTLED) & ~newton.saddle):
             row = slice(i, i + 1)
             going_on[i] = not _finish(
                 model,
-                new_x[row],
+                target[row],
                 Data(data.counts[row], data.aux[row]),
                 kinks.side[row],
+                wall[row],
                 (low[row], high[row]),
-                (held[row], fixed),
+                (held[row] | (newton.pinned[row] != 0), fixed),
                 newton.solve[i],
                 result,
                 rows[i],
@@ -148,23 +161,32 @@ def minimize(
         if not going_on.all():
             kinks.keep(going_on)
             data = Data(data.counts[going_on], data.aux[going_on])
+            wall = wall[going_on]
             rows = rows[going_on]
-            x, new_x, low, high, gradient = (a[going_on] for a in (x, new_x, low, high, gradient))
-        value, step = now.value[going_on], newton.step[going_on]
+            x, target, gradient = (a[going_on] for a in (x, target, gradient))
+        value = now.value[going_on]
 
-        scale = np.ones(len(rows))
+        wanted = ARMIJO * (gradient * (target - x)).sum(axis=1)
         noise = ROUNDING * (1.0 + np.abs(value))
+        size, new_x = np.ones(len(rows)), target
         while True:
-            now = evaluate(model, new_x, data, kinks.side, hessian=True)
-            wanted = ARMIJO * (gradient * (new_x - x)).sum(axis=1)
-            too_high = ~(now.value <= value + wanted + noise)
-            if not too_high.any() or scale.min() < SMALLEST_STEP:
+            now = evaluate(model, new_x, data, kinks.side, wall, hessian=True)
+            too_high = ~(now.value <= value + size * wanted + noise)
+            stuck = size < SMALLEST_STEP
+            if not (too_high & ~stuck).any():
                 break
-            scale[too_high] *= 0.5
-            new_x = np.clip(x + scale[:, None] * step, low, high)
+            size[too_high] *= 0.5
+            new_x = np.where(size[:, None] == 1.0, target, x + size[:, None] * (target - x))
+        x, edm = new_x, newton.edm[going_on]
         if too_high.any():
-            break
-        x = new_x
+            going_on = ~too_high
+            if not going_on.any():
+                break
+            kinks.keep(going_on)
+            data = Data(data.counts[going_on], data.aux[going_on])
+            wall = wall[going_on]
+            rows, x, edm = rows[going_on], x[going_on], edm[going_on]
+            now = Evaluation(*(part[going_on] for part in now))
     return result
 
 
@@ -178,6 +200,7 @@ def _finish(
     end: Array,
     data: Data,
     side: Array,
+    wall: Array,
     bounds: tuple[Array, Array],
     holds: tuple[Flags, Flags],
     solve: Solver,
@@ -186,8 +209,10 @@ def _finish(
 ) -> bool:
     """Whether the minimum is certain at the `end` (1, P) of a settled fit's step; if so, the very
     last step is made, and `result` filled."""
-    last = evaluate(model, end, data, side, hessian=False)
+    last = evaluate(model, end, data, side, wall, hessian=False)
     held, fixed = holds
+    if last.unsettled[0] > UNSETTLED:
+        return False
     if (held & ~fixed & ~_pushed_out(end, last.gradient, *bounds)).any():
         return False
     gradient = np.where(held, 0.0, last.gradient)[0]
@@ -263,44 +288,102 @@ class Solver(NamedTuple):
         along = self.factor.T @ (self.scale * gradient)
         return np.asarray(self.scale * (self.factor @ (along / self.size)))
 
+    def matrix(self) -> Array:
+        """The matrix whose eigenvectors these are."""
+        assert self.scale is not None and self.size is not None
+        vectors = self.factor / self.scale[:, None]
+        return np.asarray((vectors * self.size) @ vectors.T)
+
 
 class Newton(NamedTuple):
-    """Newton steps (N, P), their EDM, what solved for them, and whether each point is a saddle
-    point and its Hessian indefinite (N,)."""
+    """Newton steps of N fits.
+
+    Attributes:
+        step: (N, P)
+        pinned: −1 (+1) where the step ends at the lower (upper) bound, (N, P)
+        edm: what the quadratic model says the step gains, (N,)
+        solve: what solves for the parameters that are neither held nor pinned, N
+        saddle, indefinite: whether this is a saddle point, and its Hessian indefinite, (N,)
+    """
 
     step: Array
+    pinned: NDArray[np.int8]
     edm: Array
     solve: list[Solver]
     saddle: Flags
     indefinite: Flags
 
 
-def newton_step(now: Evaluation, gradient: Array, held: Flags) -> Newton:
-    """Steps that leave `held` parameters alone (N, P); see the module's text for the Hessian."""
+def newton_step(
+    now: Evaluation, gradient: Array, held: Flags, lower: Array, upper: Array
+) -> Newton:
+    """Steps between `lower` and `upper` that leave `held` parameters alone (all (N, P)); see the
+    module's text for the Hessian."""
     n_fits = len(gradient)
     newton = Newton(
-        np.empty_like(gradient), np.empty(n_fits), [], *np.zeros((2, n_fits), dtype=bool)
+        np.empty_like(gradient),
+        np.zeros(gradient.shape, dtype=np.int8),
+        np.empty(n_fits),
+        [],
+        *np.zeros((2, n_fits), dtype=bool),
     )
     for i in range(n_fits):
         g = gradient[i]
         push = np.zeros_like(g)
-        solver = _cholesky(now.hessian[i], held[i])
+        matrix = now.hessian[i]
+        solver = _cholesky(matrix, held[i])
         if solver is None:
             newton.indefinite[i] = True
-            solver = _cholesky(now.gauss_newton[i], held[i])
+            matrix = now.gauss_newton[i]
+            solver = _cholesky(matrix, held[i])
             if solver is None or 0.5 * g @ solver(g) < WORTHWHILE:
                 solver, lowest = _magnitudes(_without(now.hessian[i], held[i]))
+                matrix = solver.matrix()
                 newton.indefinite[i] = lowest < -FLOOR
                 if lowest < -FLOOR and 0.5 * g @ solver(g) < EDM_TOLERANCE:
                     newton.saddle[i] = True
                     assert solver.scale is not None
-                    push = 0.1 * solver.scale * solver.factor[:, 0]
+                    push = 0.1 * np.minimum(solver.scale, 1.0) * solver.factor[:, 0]
                     push = push if g @ push <= 0.0 else -push
-        solution = solver(g)
+        step = -solver(g)
+        edm = -0.5 * float(g @ step)
+        if ((step < lower[i]) | (step > upper[i])).any():
+            matrix = _without(matrix, held[i])
+            step, newton.pinned[i], solver = _boxed(matrix, g, lower[i], upper[i])
+            edm = -float(g @ step + 0.5 * step @ matrix @ step)
         newton.solve.append(solver)
-        newton.edm[i] = 0.5 * g @ solution
-        newton.step[i] = push - solution
+        newton.edm[i] = edm
+        newton.step[i] = push + step
     return newton
+
+
+def _boxed(
+    matrix: Array, gradient: Array, lower: Array, upper: Array
+) -> tuple[Array, NDArray[np.int8], Solver]:
+    """Minimize g·s + ½ s·M·s for `lower` ≤ s ≤ `upper`; M is positive definite.
+
+    Parameters beyond a bound are pinned to it and those that pull away from it are freed, all at
+    once, or, should that go in circles, one at a time (block principal pivoting; J. J. Júdice and
+    F. M. Pires, Comput. Oper. Res. 21 (1994) 587). Returns the step, where it is pinned to the
+    lower (−1) and upper (+1) bound, and what solves for the other parameters.
+    """
+    pinned = np.zeros(len(gradient), dtype=np.int8)
+    for attempt in range(MAX_ITERATIONS):
+        bound = np.where(pinned < 0, lower, np.where(pinned > 0, upper, 0.0))
+        fixed = pinned != 0
+        solver = _cholesky(matrix, fixed) or _magnitudes(_without(matrix, fixed))[0]
+        step = bound - solver(np.where(fixed, 0.0, gradient + matrix @ bound))
+        beyond = np.where(step < lower, -1, np.where(step > upper, 1, 0))
+        wanted = np.where(
+            fixed, np.where(pinned * (gradient + matrix @ step) > 0.0, 0, pinned), beyond
+        )
+        wrong = np.flatnonzero(wanted != pinned)
+        if len(wrong) == 0:
+            break
+        if attempt >= PATIENCE:
+            wrong = wrong[-1:]
+        pinned[wrong] = wanted[wrong]
+    return step, pinned, solver
 
 
 def _without(hessian: Array, held: Flags) -> Array:
