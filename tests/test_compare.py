@@ -111,8 +111,31 @@ def test_several_open_contours_divide_the_plane_together() -> None:
 
 
 def test_a_hole_in_a_closed_contour_is_not_excluded() -> None:
-    area = geometry.enclosed([circle(40), circle(20)], SQUARE, *sides(in_circle(40)))
-    assert area.contains(np.array([[50.0, 50.0], [50.0, 80.0]])).tolist() == [False, True]
+    def ring(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return in_circle(40)(x, y) & ~in_circle(20)(x, y)
+
+    probe = np.array([[50.0, 50.0], [50.0, 80.0], [0.0, 0.0]])
+    area = geometry.enclosed([circle(40), circle(20)], SQUARE, *sides(ring))
+    assert area.contains(probe).tolist() == [False, True, False]
+    hole = geometry.enclosed([circle(20)], SQUARE, *sides(lambda x, y: ~in_circle(20)(x, y)))
+    assert hole.contains(probe).tolist() == [False, True, True]
+
+
+def test_a_closed_published_contour_excludes_its_inside_whatever_the_cls() -> None:
+    points = scan(lambda x, y: ~in_circle(33)(x, y))
+    result = compare(ours(circle(33)), {"observed": [circle(33)]}, points, TOLERANCE)
+    entry = result["curves"]["observed"]
+    assert entry["overlap"] == 0
+    assert len(entry["disagreements"]) == 121
+
+
+def test_different_units_of_the_axes_do_not_matter() -> None:
+    shrink = np.array([1.0, 1e-6])
+    line = np.array([[30.0, 0.001], [70.0, 60.0], [99.9, 60.0]])
+    plane, excluded = sides(lambda x, y: (x > 40) & (y < 60))
+    wide = geometry.enclosed([line], SQUARE, plane, excluded)
+    flat = geometry.enclosed([line * shrink], SQUARE * shrink, plane * shrink, excluded)
+    assert np.allclose(flat.loops[0], wide.loops[0] * shrink, rtol=1e-9)
 
 
 def test_published_contour_beyond_the_points_is_left_out_of_the_distances() -> None:

@@ -85,7 +85,10 @@ def _compare_curve(
         gaps = geometry.distances(geometry.samples(within, SAMPLES), ours)
         median, p90, largest = (round(float(np.quantile(gaps, q)), 4) for q in (0.5, 0.9, 1.0))
 
-    published_area = geometry.enclosed(published, region, plane, excluded)
+    if all(map(geometry.is_closed, published)):  # these exclude their inside, whatever we find
+        published_area = geometry.Area(published, complement=False)
+    else:
+        published_area = geometry.enclosed(published, region, plane, excluded)
     our_area = geometry.enclosed(ours, region, plane, excluded)
     overlap = geometry.overlap(published_area, our_area, region)
     inside = published_area.contains(plane)

@@ -47,19 +47,18 @@ def length(lines: Sequence[np.ndarray]) -> float:
 def clip(lines: Sequence[np.ndarray], region: np.ndarray) -> list[np.ndarray]:
     """The pieces of polylines that lie in a convex region."""
     pieces = list(lines)
-    size = float(np.ptp(region, axis=0).max())
+    size = np.ptp(region, axis=0)  # x and y may have different units
     for start, end in zip(region, np.roll(region, -1, axis=0), strict=True):
-        inward = np.array([start[1] - end[1], end[0] - start[0]]) / np.hypot(*(end - start))
+        along = (end - start) / size
+        inward = np.array([-along[1], along[0]]) / np.hypot(*along) / size
         pieces = [
-            piece
-            for line in pieces
-            for piece in _clip_by_edge(line, (line - start) @ inward, _ON_EDGE * size)
+            piece for line in pieces for piece in _clip_by_edge(line, (line - start) @ inward)
         ]
-    return [piece for piece in pieces if length([piece]) > _ON_EDGE * size]
+    return [piece for piece in pieces if length([piece / size]) > _ON_EDGE]
 
 
-def _clip_by_edge(line: np.ndarray, depth: np.ndarray, tolerance: float) -> list[np.ndarray]:
-    inside = depth >= -tolerance
+def _clip_by_edge(line: np.ndarray, depth: np.ndarray) -> list[np.ndarray]:
+    inside = depth >= -_ON_EDGE
     if inside.all():
         return [line]
     if is_closed(line):  # begin outside, so that no piece is cut in two at the seam
@@ -89,13 +88,11 @@ def enclosed(
 ) -> Area:
     """The area that contours enclose within a convex region.
 
-    Closed contours enclose their inside. An open one divides the region in two: its ends are
-    joined to the nearest edge and around the outside of the region. Which of the two sides is
-    meant, one bit for the whole plane, is what most of `points`, shape (n, 2), say, of which
-    those `expected`, shape (n,), bool, should lie within. The same holds if there is no contour.
+    Contours divide the region in two; an open one after its ends are joined to the nearest edge
+    and around the outside of the region. Which of the two sides is meant, one bit for the whole
+    plane, is what most of `points`, shape (n, 2), say, of which those `expected`, shape (n,),
+    bool, should lie within. The same holds if there is no contour.
     """
-    if lines and all(is_closed(line) for line in lines):
-        return Area(list(lines), complement=False)
     pieces = clip(lines, region)
     area = Area([_close_around(piece, region) for piece in pieces], complement=False)
     agree = np.count_nonzero(area.contains(points) == expected)
@@ -122,10 +119,12 @@ def _close_around(line: np.ndarray, region: np.ndarray) -> np.ndarray:
 
 def _nearest_on_edge(vertex: np.ndarray, region: np.ndarray) -> tuple[int, float, np.ndarray]:
     """The edge nearest to a vertex, and there the nearest place: its share of the edge, itself."""
+    size = np.ptp(region, axis=0)  # x and y may have different units
     along = np.roll(region, -1, axis=0) - region
-    shares = np.clip(((vertex - region) * along).sum(axis=1) / (along**2).sum(axis=1), 0.0, 1.0)
+    lengths, offset = along / size, (vertex - region) / size
+    shares = np.clip((offset * lengths).sum(axis=1) / (lengths**2).sum(axis=1), 0.0, 1.0)
     places = region + shares[:, None] * along
-    edge = int(np.argmin(np.hypot(*(places - vertex).T)))
+    edge = int(np.argmin(np.hypot(*((places - vertex) / size).T)))
     return edge, float(shares[edge]), places[edge]
 
 
