@@ -17,7 +17,7 @@ from .interpolation import Array, scale, shift
 from .model import Model
 
 TINY = 1e-150
-"""Stands for a factor of exactly 0, so that logarithmic derivatives stay finite."""
+"""Stands for a smaller factor, so that logarithmic derivatives stay finite."""
 
 LEAST_RATE = 1e-6
 """Below this part of n, −n log λ continues as a parabola (C²), so that a fit can come back from
@@ -248,7 +248,7 @@ def _product(model: Model, factors: Array) -> Array:
 
 
 def _nonzero(factors: Array) -> Array:
-    return np.where(factors == 0.0, TINY, factors)
+    return np.where(np.abs(factors) < TINY, TINY, factors)
 
 
 def _deviance(counts: Array, expected: Array) -> Array:

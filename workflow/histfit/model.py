@@ -168,6 +168,14 @@ def assemble(
     ]
     if not configured:
         raise InvalidWorkspace("the workspace: found no modifier; expected at least one")
+    # the POI comes with a signal, and writers configure the luminosity whether it is used or not
+    known = {s.name for s in sets} | {measurement.poi, "lumi"}
+    unknown = [name for name in measurement.parameters if name not in known]
+    if unknown:
+        raise InvalidWorkspace(
+            f"measurement '{measurement.name}', parameter '{unknown[0]}': found a configuration; "
+            "expected none, since no modifier has this name"
+        )
     parameters = par.concatenate(configured)
     poi_name, poi = measurement.poi, None
     if poi_name in row:

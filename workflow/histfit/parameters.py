@@ -20,6 +20,9 @@ from .spec import parameter_values
 
 GAMMA_BOUNDS = (1e-10, 10.0)
 
+LEAST_WIDTH = 1e-13
+"""Relative widths of constraints are 0 or larger than this, lest γ − 1 loses its digits."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ParameterSet:
@@ -79,7 +82,8 @@ def staterror(name: str, variance: Array, nominal: Array) -> ParameterSet:
 def shapesys(name: str, nominal: Array, uncertainty: Array) -> ParameterSet:
     """Factors with Poisson constraints, τ = (`nominal`/`uncertainty`)²; empty bins are fixed."""
     valid = (nominal > 0.0) & (uncertainty > 0.0)
-    tau = np.divide(nominal, uncertainty, out=np.ones_like(nominal), where=valid) ** 2
+    ratio = np.divide(nominal, uncertainty, out=np.ones_like(nominal), where=valid)
+    tau = np.minimum(ratio, LEAST_WIDTH**-2) ** 2  # not to overflow; `concatenate` objects
     ones = np.ones(len(tau))
     return _parameter_set(
         name, "shapesys", ones, GAMMA_BOUNDS, aux=tau, factor=tau.copy(), fixed=~valid
@@ -122,10 +126,16 @@ def configure(parameters: ParameterSet, config: Mapping[str, Any]) -> ParameterS
             "expected lower ≤ upper"
         )
     sigma = parameters.sigma if given["sigmas"] is None else given["sigmas"]
-    for key, values in (("sigmas", sigma), ("factors", given["factors"])):
-        if values is not None and not (values > 0.0).all():
+    counts = given["auxdata"] if parameters.factor is not None else None
+    for key, values, sign in (
+        ("sigmas", sigma, "> 0"),
+        ("factors", given["factors"], "> 0"),
+        ("auxdata", counts, "≥ 0"),
+    ):
+        if values is not None and not (values > 0.0 if sign == "> 0" else values >= 0.0).all():
             raise InvalidWorkspace(
-                f"parameter '{parameters.name}', {key}: found {values.tolist()}; expected all > 0"
+                f"parameter '{parameters.name}', {key}: found {values.tolist()}; "
+                f"expected all {sign}"
             )
     fixed = config.get("fixed")
     return ParameterSet(
@@ -163,6 +173,17 @@ class Parameters:
 def concatenate(sets: Iterable[ParameterSet]) -> Parameters:
     """The parameter sets one after the other."""
     sets = list(sets)
+    for s in sets:
+        narrow = np.zeros(len(s.init), dtype=bool)
+        if s.sigma is not None:
+            narrow |= s.sigma < LEAST_WIDTH
+        if s.factor is not None:
+            narrow |= s.factor > LEAST_WIDTH**-2
+        if narrow.any():
+            raise InvalidWorkspace(
+                f"parameter '{s.labels[int(np.argmax(narrow))]}': found a constraint narrower than "
+                f"{LEAST_WIDTH:g}; expected a wider one, or an uncertainty of 0"
+            )
     zeros = [np.zeros(len(s.init)) for s in sets]
     return Parameters(
         labels=tuple(label for s in sets for label in s.labels),

@@ -18,6 +18,12 @@ from .interpolation import Array, code4_coefficients, log_factors
 BINWISE = ("shapefactor", "shapesys", "staterror")
 SCALAR = ("lumi", "normfactor")
 INTERPOLATED = ("histosys", "normsys")
+NUMERIC = "iuf"
+"""The kinds of numpy arrays that hold numbers; neither true and false nor text are."""
+
+LARGEST = 1e20
+"""No yield, count or factor is larger; beyond, powers of it would overflow."""
+
 MODIFIER_TYPES = (*INTERPOLATED, *SCALAR, *BINWISE)
 
 
@@ -133,7 +139,7 @@ def read_measurement(spec: Mapping[str, Any], name: str | None) -> Measurement:
         raise InvalidWorkspace(f"no measurement '{name}': the workspace has {_names(by_name)}")
     where = f"measurement '{name}'"
     config = _get(by_name[name], "config", where)
-    poi = _get(config, "poi", where)
+    poi = _text(config, "poi", where)
     parameters: dict[str, Mapping[str, Any]] = {}
     for parameter in _list(_get(config, "parameters", where), f"{where}, parameters"):
         key = _text(parameter, "name", f"a parameter of {where}")
@@ -142,6 +148,10 @@ def read_measurement(spec: Mapping[str, Any], name: str | None) -> Measurement:
         unknown = [k for k in parameter if k not in _PARAMETER_KEYS]
         if unknown:
             _fail(f"{where}, parameter '{key}'", f"key '{unknown[0]}'", _names(_PARAMETER_KEYS))
+        if not isinstance(parameter.get("fixed", False), bool):
+            _fail(
+                f"{where}, parameter '{key}', fixed", f"{parameter['fixed']!r:.80}", "true or false"
+            )
         parameters[key] = parameter
     return Measurement(name, poi or None, parameters)
 
@@ -195,7 +205,7 @@ def parameter_values(config: Mapping[str, Any], key: str, shape: tuple[int, ...]
     if config.get(key) is None:
         return None
     where = f"parameter '{config['name']}', {key}"
-    values = _numbers(config[key], where)
+    values = _numbers(config[key], where, len(shape))
     if values.shape != shape:
         _fail(where, f"shape {values.shape}", f"{shape}")
     return values
@@ -210,11 +220,13 @@ def _pair(
         return np.empty(full), np.empty(full)
     try:
         data = [(content[low], content[high]) for _, content in modifiers]
-        values = np.array(data, dtype=np.float64)
-    except (TypeError, KeyError, ValueError, OverflowError):
+        values = np.array(data)
+    except (TypeError, KeyError, ValueError):
         values = np.empty(0)
-    if values.shape == (len(modifiers), 2, *shape) and np.isfinite(values).all():
-        return values[:, 0], values[:, 1]
+    if values.dtype.kind in NUMERIC and values.shape == (len(modifiers), 2, *shape):
+        values = values.astype(np.float64)
+        if (np.abs(values) <= LARGEST).all():
+            return values[:, 0], values[:, 1]
     for parameter, content in modifiers:
         for key in (low, high):
             at = f"{where}, modifier '{parameter}', {key}"
@@ -224,18 +236,25 @@ def _pair(
     raise AssertionError("unreachable: one of the modifiers was at fault")
 
 
-def _numbers(values: Any, where: str, dimensions: int | None = None) -> Array:
+def _numbers(values: Any, where: str, dimensions: int = 1) -> Array:
     try:
-        array = np.array(values, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError):
+        array = np.array(values)
+    except ValueError:
+        _fail(where, f"{values!r:.80}", "numbers, in lists of equal length")
+    if array.ndim != dimensions or not array.size:
+        _fail(
+            where,
+            f"{values!r:.80}",
+            ("a number", "a list of numbers", "pairs of numbers")[dimensions],
+        )
+    if array.dtype.kind not in NUMERIC:
         _fail(where, f"{values!r:.80}", "numbers")
-    if values is None or isinstance(values, str):
-        _fail(where, f"{values!r:.80}", "numbers")
-    wanted = array.ndim == dimensions if dimensions is not None else array.ndim and array.size
-    if not wanted:
-        _fail(where, f"{values!r:.80}", "a number" if dimensions == 0 else "a list of numbers")
-    if not np.isfinite(array).all():
-        _fail(where, f"{array[~np.isfinite(array)].flat[0]}", "finite numbers")
+    array = array.astype(np.float64)
+    usable = np.abs(array) <= LARGEST
+    if not usable.all():
+        _fail(
+            where, f"{array[~usable].flat[0]:g}", f"finite numbers of at most {LARGEST:g} in size"
+        )
     return array
 
 
