@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .errors import FitError
 from .interpolation import Array
-from .likelihood import Data, expected_bins, mirrored, saturated_nll
+from .likelihood import LEAST_RATE, Data, deviance, expected_bins, mirrored, saturated_nll
 from .minimize import Flags, Minimum, minimize
 from .model import Model
 
@@ -120,8 +120,18 @@ def solve(problem: Problem, starts: Sequence[Array]) -> Fits:
 
     Unsafe is a fit that did not converge, met an indefinite Hessian, or ended with the POI at a
     bound. It is repeated from its mirror image (see `likelihood.mirrored`) and from the other
-    starts. The lowest objective wins; a lower one that did not converge makes the fit fail.
+    starts. The lowest objective wins; a lower one that did not converge makes the fit fail. It is
+    infinite where there are events but no parameters in reach that expect any.
     """
+    fits = _solve(problem, starts)
+    expected = expected_bins(problem.model, fits.x)
+    extended = (expected < LEAST_RATE * problem.data.counts).any(axis=1)
+    if extended.any():
+        fits.value[extended] = deviance(problem.model, fits.x, problem.data)[extended]
+    return fits
+
+
+def _solve(problem: Problem, starts: Sequence[Array]) -> Fits:
     model, data = problem.model, problem.data
     best = minimize(model, starts[0], data, problem.fixed, problem.bounds)
     unsafe = ~best.converged | best.indefinite

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from scipy.special import log_ndtr, ndtr
 
-from .errors import InvalidWorkspace
+from .errors import FitError, InvalidWorkspace
 from .fit import (
     Fit,
     Fits,
@@ -29,7 +29,7 @@ from .fit import (
     solve,
 )
 from .interpolation import Array
-from .likelihood import Data
+from .likelihood import Data, expected_bins
 from .model import Model, compile_model
 
 TEST_STATISTICS = ("qtilde", "q", "t", "q0")
@@ -120,7 +120,7 @@ def hypotest(
     }
     for name, fit in fits.items():
         demand_converged(fit, f"{name} fit at mu = {mu:g}")
-    CLsb, CLb, CLs = p_values(test_stat, observed_shift(test_stat, q_obs, q_asimov), q_asimov)
+    CLsb, CLb, CLs = observed_p_values(test_stat, q_obs, q_asimov)
     band = [p_values(test_stat, -n, q_asimov) for n in N_SIGMA]
     return HypoTest(
         mu=mu,
@@ -166,7 +166,19 @@ def unconditional(
     order = np.argsort(values, axis=0, kind="stable")
     points = np.array([fits.x for fits in known])
     rows = np.arange(points.shape[1])
-    return what, solve(what, [points[rank, rows] for rank in order])
+    fits = solve(what, [points[rank, rows] for rank in order])
+    if np.isinf(fits.value).any():
+        row = int(np.argmax(np.isinf(fits.value)))
+        rates = expected_bins(model, fits.x[[row]])[0]
+        impossible = int(np.argmax((data.counts[row] > 0.0) & (rates <= 0.0)))
+        names = [
+            f"channel '{name}', bin {i}" for name, n in model.channels.items() for i in range(n)
+        ]
+        raise FitError(
+            f"{names[impossible]}: found {data.counts[row, impossible]:g} events where the model "
+            "cannot expect any; expected a model that allows the data"
+        )
+    return what, fits
 
 
 def test_statistic(test_stat: str, mu: float, muhat: float | None, excess: float) -> float:
@@ -190,6 +202,19 @@ def observed_shift(test_stat: str, q_obs: float, q_asimov: float) -> float:
     if test_stat == "qtilde" and root > root_asimov > 0.0:
         return (q_obs - q_asimov) / (2.0 * root_asimov)
     return root - root_asimov
+
+
+def observed_p_values(test_stat: str, q_obs: float, q_asimov: float) -> tuple[float, float, float]:
+    """CLsb, CLb and CLs of the observed test statistic.
+
+    It is infinite where the tested hypothesis expects nothing in a bin with events.
+    """
+    if math.isinf(q_obs):
+        return 0.0, 0.0, 0.0
+    if math.isinf(q_asimov):
+        CLsb = float(ndtr(-math.sqrt(q_obs))) * (2.0 if test_stat == "t" else 1.0)
+        return CLsb, 1.0, CLsb
+    return p_values(test_stat, observed_shift(test_stat, q_obs, q_asimov), q_asimov)
 
 
 def p_values(test_stat: str, shift: float, q_asimov: float) -> tuple[float, float, float]:

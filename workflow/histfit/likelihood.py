@@ -21,13 +21,13 @@ TINY = 1e-150
 
 LEAST_RATE = 1e-6
 """Below this part of n, −n log λ continues as a parabola (C²), so that a fit can come back from
-rates that are not positive; an accepted minimum lies above."""
+rates that are not positive."""
 
 WALL = 1e3
-"""Stiffness K of the wall that keeps λ ≥ 0 in bins without events, where the likelihood would
-reward negative rates. It is an augmented Lagrangian (Nocedal and Wright, Numerical Optimization,
-section 17.3): the bin's term is λ + (max(p − K λ, 0)² − p²)/2K, and once its price p is right the
-minimum has λ = 0 exactly, while the Hessian stays well conditioned."""
+"""Stiffness K of the wall that keeps λ ≥ 0 (or the model's `floor`) in bins without events, where
+the likelihood would reward negative rates. It is an augmented Lagrangian (Nocedal and Wright,
+Numerical Optimization, section 17.3): the bin's term is λ + (max(p − K λ, 0)² − p²)/2K, and once
+its price p is right the minimum has λ = 0 exactly, while the Hessian stays well conditioned."""
 
 
 class Data(NamedTuple):
@@ -135,7 +135,7 @@ def evaluate(
     empty = data.counts == 0.0
     pressure, unsettled = wall, np.zeros(len(x))
     if empty.any():
-        pressure = np.where(empty, np.maximum(wall - WALL * rate.bins, 0.0), 0.0)
+        pressure = np.where(empty, np.maximum(wall - WALL * (rate.bins - model.floor), 0.0), 0.0)
         cost = (pressure - wall) * (pressure + wall) / (2.0 * WALL)
         unsettled = np.abs(cost).sum(axis=1)
         main = main + cost.sum(axis=1)
@@ -186,13 +186,21 @@ def log_likelihood(model: Model, x: Array, data: Data) -> Array:
 
     −inf where the expected rate of a bin with events is not positive.
     """
+    return np.asarray(-(deviance(model, x, data) + saturated_nll(model, data)))
+
+
+def deviance(model: Model, x: Array, data: Data) -> Array:
+    """The objective (N,) as it is, without the extensions that help to minimize it: +inf where the
+    expected rate of a bin with events is not positive."""
     expected = expected_bins(model, x)
     counts = data.counts
-    with np.errstate(divide="ignore", invalid="ignore"):
-        deviance = _deviance(counts, expected)
-    impossible = (counts > 0.0) & ~(expected > 0.0)
-    main = np.where(impossible, np.inf, np.where(counts > 0.0, deviance, expected)).sum(axis=1)
-    return np.asarray(-(main + _constraints(model, x, data.aux)[0] + saturated_nll(model, data)))
+    some = counts > 0.0
+    n, rate = np.where(some, counts, 1.0), np.where(some & (expected > 0.0), expected, 1.0)
+    # δ of `_deviance` is −1 in double precision where λ is far below n
+    rare = rate < LEAST_RATE * n
+    main = np.where(rare, rate - n + n * np.log(n / rate), _deviance(n, np.where(rare, n, rate)))
+    main = np.where(some, np.where(expected > 0.0, main, np.inf), expected).sum(axis=1)
+    return np.asarray(main + _constraints(model, x, data.aux)[0])
 
 
 def mirrored(model: Model, x: Array, data: Data) -> Array:

@@ -103,7 +103,8 @@ def minimize(
             below it, is given up: its value is then infinite.
     """
     n_fits = len(start)
-    x = np.where(fixed, start, np.clip(start, bounds[:, 0], bounds[:, 1]))
+    bounds = np.where(fixed[:, None], [-np.inf, np.inf], bounds)  # a test may lie beyond them
+    x = np.clip(start, bounds[:, 0], bounds[:, 1])
     result = Minimum(
         x=x.copy(),
         value=np.full(n_fits, np.inf),

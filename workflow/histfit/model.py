@@ -45,6 +45,8 @@ class Model:
         start: where background-only fits start, (1, P)
         poi: index of the parameter of interest, None if the model has none
         observed: counts (B,)
+        floor: what the rate of a bin without events may fall to: 0, or less where the nominal
+            background is negative, (B,)
         histosys, normsys, factors: slices of the parameters that do so
         kinked: parameters whose interpolation has a kink at 0, (P,) bool
     """
@@ -56,6 +58,7 @@ class Model:
     poi_name: str | None
     poi: int | None
     observed: Array
+    floor: Array
     histosys: slice
     normsys: slice
     factors: slice
@@ -187,6 +190,9 @@ def assemble(
                 f"measurement '{measurement.name}': found POI '{poi_name}', which stands for "
                 "several parameters; expected the name of a single one"
             )
+    background = nominal.copy()
+    if poi_name in factor_start:
+        background[incidence[factor_start[poi_name]] > 0.0] = 0.0
     by_group = np.argsort(group, kind="stable")
     kinked = np.zeros(len(parameters.labels), dtype=bool)
     kinked[:n_shift] |= histosys_code in KINKED_CODES
@@ -199,6 +205,7 @@ def assemble(
         poi_name=poi_name,
         poi=poi,
         observed=read_observations(spec, n_bins),
+        floor=np.minimum(np.add.reduceat(background, bin_starts), 0.0),
         histosys=slice(0, n_shift),
         normsys=slice(first_scale, len(alphas)),
         factors=slice(len(alphas), len(parameters.labels)),
