@@ -26,9 +26,13 @@ EDM_TOLERANCE = 1e-9
 SETTLED = 1e-5
 """EDM below which one more step, with the gradient at its end but the same Hessian, is enough."""
 
+NEGLIGIBLE_GAIN = 1e-12
+"""A parameter may stay at its bound if to leave it would gain less (gradient² over curvature)."""
+
 MAX_ITERATIONS = 200
 ARMIJO = 1e-4
 SMALLEST_STEP = 1e-10
+SMALLEST_PUSH = 1e-3
 ROUNDING = 1e-13
 """Changes of the objective below this part of it are noise."""
 
@@ -150,6 +154,7 @@ def minimize(
                 (low[row], high[row]),
                 (held[row] | (newton.pinned[row] != 0), fixed),
                 newton.solve[i],
+                now.gauss_newton[i].diagonal(),
                 result,
                 rows[i],
             )
@@ -169,17 +174,20 @@ def minimize(
 
         wanted = ARMIJO * (gradient * (target - x)).sum(axis=1)
         noise = ROUNDING * (1.0 + np.abs(value))
+        saddle = newton.saddle[going_on]
         size, new_x = np.ones(len(rows)), target
         while True:
             now = evaluate(model, new_x, data, kinks.side, wall, hessian=True)
             too_high = ~(now.value <= value + size * wanted + noise)
-            stuck = size < SMALLEST_STEP
+            # a push off a saddle point that leads up even if small started from a minimum
+            stuck = size < np.where(saddle, SMALLEST_PUSH, SMALLEST_STEP)
             if not (too_high & ~stuck).any():
                 break
             size[too_high] *= 0.5
             new_x = np.where(size[:, None] == 1.0, target, x + size[:, None] * (target - x))
         x, edm = new_x, newton.edm[going_on]
         if too_high.any():
+            result.converged[rows] = too_high & saddle
             going_on = ~too_high
             if not going_on.any():
                 break
@@ -205,6 +213,7 @@ def _finish(
     bounds: tuple[Array, Array],
     holds: tuple[Flags, Flags],
     solve: Solver,
+    curvature: Array,
     result: Minimum,
     row: int,
 ) -> bool:
@@ -214,7 +223,8 @@ def _finish(
     held, fixed = holds
     if last.unsettled[0] > UNSETTLED:
         return False
-    if (held & ~fixed & ~_pushed_out(end, last.gradient, *bounds)).any():
+    freed = held & ~fixed & ~_pushed_out(end, last.gradient, *bounds)
+    if (last.gradient[freed] ** 2 > NEGLIGIBLE_GAIN * np.maximum(curvature, FLOOR)[freed[0]]).any():
         return False
     gradient = np.where(held, 0.0, last.gradient)[0]
     step = -solve(gradient)
@@ -341,7 +351,8 @@ def newton_step(
                 solver, lowest = _magnitudes(_without(now.hessian[i], held[i]))
                 matrix = solver.matrix()
                 newton.indefinite[i] = lowest < -FLOOR
-                if lowest < -FLOOR and 0.5 * g @ solver(g) < EDM_TOLERANCE:
+                settled = 0.5 * g @ solver(g) < EDM_TOLERANCE and now.unsettled[i] <= UNSETTLED
+                if lowest < -FLOOR and settled:
                     newton.saddle[i] = True
                     assert solver.scale is not None
                     push = 0.1 * np.minimum(solver.scale, 1.0) * solver.factor[:, 0]
