@@ -10,6 +10,7 @@ from .background import Background
 from .errors import FitError, HistfitError, InvalidWorkspace
 from .fit import Fit
 from .hypotest import HypoTest, hypotest
+from .limits import UpperLimit, upper_limit
 from .model import Model, compile_model
 
 __all__ = [
@@ -20,6 +21,8 @@ __all__ = [
     "HypoTest",
     "InvalidWorkspace",
     "Model",
+    "UpperLimit",
     "compile_model",
     "hypotest",
+    "upper_limit",
 ]

@@ -1,0 +1,156 @@
+"""Choosing points by name or values, and checking a committed table of points."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from recontour.errors import UserError
+from recontour.likelihood import Patch, Point, index_patchset
+from recontour.patches import write_index
+from recontour.selection import check_points_table, read_points, select
+
+POINTS = (
+    Point("hbb_900_250", (900, 250)),
+    Point("hbb_650_0", (650, 0)),
+    Point("hbb_152_22", (152.5, 22)),
+    Point("hbb_low_7", ("low", 7)),
+)
+LABELS = ("m1", "m2")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "places"),
+    [
+        ("all", [0, 1, 2, 3]),
+        ("hbb_650_0", [1]),
+        (["hbb_650_0", "hbb_900_250"], [0, 1]),
+        (["hbb_650_0", [650, 0], "(650, 0)"], [1]),
+        ([[900, 250]], [0]),
+        ([900, 250], [0]),
+        ((900.0, 250), [0]),
+        ("(900, 250)", [0]),
+        ("900,250.0", [0]),
+        ("[152.5, 22]", [2]),
+        (["('low', 7)"], [3]),
+        ([["low", 7], [900, 250]], [0, 3]),
+    ],
+)
+def test_points_are_chosen_by_name_or_values_in_the_order_of_the_table(
+    wanted: Any, places: list[int]
+) -> None:
+    assert select(POINTS, wanted) == tuple(POINTS[place] for place in places)
+
+
+def test_with_one_label_a_list_of_numbers_is_several_points() -> None:
+    points = (Point("a", (300,)), Point("b", (500,)))
+    assert select(points, [500, 300]) == points
+    assert select(points, 300) == points[:1]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "named"),
+    [
+        ("hbb_900_255", "select: hbb_900_255 is not a point"),
+        ("hbb_900_255", "the nearest are hbb_900_250 (900, 250)"),
+        ("(910, 260)", "the nearest are hbb_900_250 (900, 250), hbb_650_0 (650, 0)"),
+        ([[160, 20]], "the nearest are hbb_152_22 (152.5, 22)"),
+        (["hbb_650_0", [True, 0]], "[True, 0] is not a point"),
+        ([[float("nan"), 0]], "is not a point"),
+        ([[10**400, 0]], "is not a point"),
+        ([None], "None is not a point"),
+        ({}, "{} is not a point"),
+        ("", "is not a point"),
+        ("\x1b[2J", "\\x1b[2J is not a point"),
+        ([], "no point is selected"),
+    ],
+)
+def test_an_unknown_point_is_named_with_its_nearest(wanted: Any, named: str) -> None:
+    with pytest.raises(UserError) as caught:
+        select(POINTS, wanted)
+    assert named in str(caught.value) and str(caught.value).isprintable()
+
+
+@given(st.recursive(st.none() | st.integers() | st.floats() | st.text(), st.lists))
+def test_any_selection_is_found_or_refused(wanted: Any) -> None:
+    try:
+        assert set(select(POINTS, wanted)) <= set(POINTS)
+    except UserError as error:
+        assert str(error).isprintable()
+
+
+def table(folder: Path, *lines: str) -> Path:
+    path = folder / "1Lbb.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+ROWS = ("hbb_900_250,900,250", "hbb_650_0,650,0", "hbb_152_22,152.5,22", "hbb_low_7,low,7")
+
+
+def test_a_table_that_agrees_passes_in_any_order(tmp_path: Path) -> None:
+    check_points_table(table(tmp_path, "name,m1,m2", *ROWS), LABELS, POINTS)
+    check_points_table(table(tmp_path, "name,m1,m2", *reversed(ROWS)), LABELS, POINTS)
+    assert read_points(tmp_path / "1Lbb.csv").points == POINTS[::-1]
+
+
+@pytest.mark.parametrize(
+    ("lines", "difference"),
+    [
+        (("name,m2,m1", *ROWS), "labels (m2, m1) for (m1, m2)"),
+        (("name,m1,m2", *ROWS[1:]), "nothing for hbb_900_250 (900, 250)"),
+        (("name,m1,m2", *ROWS, "x,1,2"), "x (1, 2) for nothing"),
+        (("name,m1,m2", *ROWS[1:], "hbb_900_250,900,251"), "hbb_900_250 (900, 251) for hbb_900_2"),
+        (("name,m1,m2", *ROWS, ROWS[0]), "a name stands twice"),
+    ],
+)
+def test_a_table_that_differs_is_refused_with_its_rows_and_the_remedy(
+    tmp_path: Path, lines: tuple[str, ...], difference: str
+) -> None:
+    path = table(tmp_path, *lines)
+    with pytest.raises(UserError) as caught:
+        check_points_table(path, LABELS, POINTS)
+    assert str(caught.value).startswith(f"{path}: ") and difference in str(caught.value)
+    assert f"cut -d, -f1-3 patches.csv > {path}" in str(caught.value)
+
+
+def test_the_remedy_makes_a_table_that_passes(tmp_path: Path) -> None:
+    patches = [Patch(p.name, p.values, "patchset.json", 0, 1, "") for p in POINTS]
+    write_index(tmp_path / "patches.csv", LABELS, patches)
+    subprocess.run("cut -d, -f1-3 patches.csv > points.csv", shell=True, check=True, cwd=tmp_path)
+    check_points_table(tmp_path / "points.csv", LABELS, patches)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (b"", "its first line should be"),
+        (b"m1,m2\n", "its first line should be"),
+        (b"name\n", "its first line should be"),
+        (b"name,m1\na\n", "the row a should hold a name"),
+        (b"name,m1\na,1,2\n", "the row a,1,2 should hold"),
+        (b"name,m1\n../a,1\n", "the row ../a,1 should hold a name of letters"),
+        (b"name,m1\n\xff,1\n", "not a table in CSV form"),
+        (b'name,m1\n"a,1\n', "not a table in CSV form"),
+    ],
+)
+def test_what_is_no_table_of_points_is_refused(tmp_path: Path, text: bytes, problem: str) -> None:
+    (tmp_path / "points.csv").write_bytes(text)
+    with pytest.raises(UserError) as caught:
+        read_points(tmp_path / "points.csv")
+    assert problem in str(caught.value)
+
+
+def test_a_missing_table_of_points_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such table of points"):
+        read_points(tmp_path / "points.csv")
+
+
+def test_the_points_of_1lbb(published_1lbb: Path) -> None:
+    patches = index_patchset(published_1lbb / "patchset.json").patches
+    assert select(patches, "(900, 250)")[0].name == "C1N2_Wh_hbb_900_250"
+    assert len(select(patches, "all")) == 125
