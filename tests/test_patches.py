@@ -57,8 +57,15 @@ def test_the_table_of_patches_is_read_back_as_it_was_written(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "name\n", "x,member,offset,length,sha256\n", "name,member,offset,length,sha256\na,b,c\n"]
-    + ["name,member,offset,length,sha256\na,b,1,x,y\n", "name,\xff\n", '"name'],
+    [
+        "",
+        "name\n",
+        "x,member,offset,length,sha256\n",
+        "name,member,offset,length,sha256\na,b,c\n",
+        "name,member,offset,length,sha256\na,b,1,x,y\n",
+        "name,\xff\n",
+        '"name',
+    ],
 )
 def test_what_is_no_table_of_patches_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "patches.csv").write_bytes(text.encode("latin-1"))
@@ -254,8 +261,17 @@ PATCHES = st.lists(
         {
             "op": st.sampled_from(["add", "remove", "replace", "test", "move", "copy", "x"]),
             "path": st.sampled_from(
-                ["", "/channels", "/channels/0", "/channels/0/samples/-", "/observations/0/data/0"]
-                + ["/channels/0/samples/0/data", "/measurements/0/config/poi", "/version", "x"]
+                [
+                    "",
+                    "/channels",
+                    "/channels/0",
+                    "/channels/0/samples/-",
+                    "/observations/0/data/0",
+                    "/channels/0/samples/0/data",
+                    "/measurements/0/config/poi",
+                    "/version",
+                    "x",
+                ]
             ),
         },
         optional={
