@@ -154,6 +154,14 @@ def summaries(analyses):
     return expand("results/{analysis}/summary.txt", analysis=analyses)
 
 
+def refuse(wildcards):
+    """End with the valid names, where a user asks for an analysis that the config does not hold."""
+    try:
+        configuration.known(wildcards.unknown, ANALYSES, "target")
+    except UserError as error:
+        sys.exit(f"error: {printable(error)}")
+
+
 def logs_of_this_run(pattern):
     """The lines of logs that jobs of this run have written."""
     for log in sorted(Path("results").glob(pattern)):

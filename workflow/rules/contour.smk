@@ -58,5 +58,5 @@ rule plot:
         title=setting("title"),
         labels=setting("labels"),
     shell:
-        "{params.run}/plot.py --cls {input.cls:q} --contours {input.contours:q} --title {params.title:q}"
+        "{params.run}/plot.py --cls {input.cls:q} --contours {input.contours:q} --title={params.title:q}"
         " --labels {params.labels:q} --png {output.png:q} --pdf {output.pdf:q} {input.published:q} > {log:q} 2>&1"

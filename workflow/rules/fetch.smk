@@ -24,7 +24,7 @@ rule fetch_likelihood:
         mirror=mirror,
     shell:
         "{params.run}/fetch_likelihood.py --doi {params.doi:q} --size {params.size}"
-        " --sha256 {params.sha256} --mirror {params.mirror:q}"
+        " --sha256 {params.sha256} --mirror={params.mirror:q}"
         " --output {output.archive:q} --record {output.record:q} > {log:q} 2>&1"
 
 
@@ -47,5 +47,5 @@ rule fetch_table:
     shell:
         "{params.run}/fetch_table.py --doi {params.doi:q} --inspire {params.inspire:q}"
         " --table {params.table:q} --version {params.version} --digest {params.digest}"
-        " --mirror {params.mirror:q}"
+        " --mirror={params.mirror:q}"
         " --output {output.table:q} --record {output.record:q} > {log:q} 2>&1"

@@ -40,5 +40,5 @@ rule summary:
         title=setting("title"),
         tolerated=config["tolerate_failed_points"],
     shell:
-        "{params.run}/summary.py --title {params.title:q} --cls {input.cls:q}"
+        "{params.run}/summary.py --title={params.title:q} --cls {input.cls:q}"
         " --tolerated {params.tolerated} --output {output:q} --drawn {input.drawn:q} > {log:q} 2>&1"
