@@ -1,1 +1,3 @@
 """From a DOI to an exclusion contour: everything around the fit module."""
+
+__version__ = "0.1.0"

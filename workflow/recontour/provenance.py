@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import platform
 import subprocess
-import tomllib
 from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from recontour import __version__
 from recontour.files import read_json, sha256
 
 PACKAGES = (
@@ -40,17 +40,10 @@ def provenance(
         "likelihood": read_json(verification),
         "results": {Path(path).name: {"sha256": sha256(path)} for path in results},
         "config": config,
-        "code": {"version": version(project), **commit(project)},
+        "code": {"version": __version__, **commit(project)},
         "software": {"python": platform.python_version(), **versions(PACKAGES)},
         "platform": platform.platform(),
     }
-
-
-def version(project: Path) -> str:
-    """The version that the project's pyproject.toml states."""
-    return tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"][
-        "version"
-    ]
 
 
 def versions(packages: Iterable[str]) -> dict[str, str | None]:

@@ -1,0 +1,50 @@
+"""Runs of the workflow as users start them: `snakemake` in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PARTS = ("Snakefile", "workflow", "config", "profiles", "envs")
+
+
+def snakemake(
+    folder: Path, *arguments: str, project: Path = ROOT, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run `snakemake --cores 2` with these arguments in `folder`, on the workflow of `project`,
+    which in a clone is the folder itself. `environment` adds variables, HEPDATA_MIRROR too."""
+    here = [] if folder == project else ["--snakefile", str(project / "Snakefile")]
+    profile = [] if folder == project else ["--workflow-profile", str(project / "profiles/default")]
+    inherited = {key: value for key, value in os.environ.items() if key != "HEPDATA_MIRROR"}
+    return subprocess.run(
+        [sys.executable, "-m", "snakemake", "--cores", "2", *here, *profile, *arguments],
+        cwd=folder,
+        env=inherited | environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=600,
+        check=False,
+    )
+
+
+def clone(folder: Path) -> Path:
+    """A copy of the project as a fresh clone holds it: what a run needs, and no results."""
+    for part in PARTS:
+        source, target = ROOT / part, folder / part
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target)
+    return folder
+
+
+def planned(output: str) -> dict[str, int]:
+    """The jobs of a dry run, by rule, from the table "Job stats" that it prints first."""
+    lines = output.split("Job stats:", 1)[1].split("total", 1)[0].splitlines()[3:]
+    return {rule: int(count) for rule, count in (line.split() for line in lines if line.strip())}

@@ -1,0 +1,89 @@
+"""ATLAS SUSY-2019-08 as published, through the whole workflow: 125 points, contours, figure."""
+
+from __future__ import annotations
+
+import csv
+import json
+import resource
+from pathlib import Path
+from typing import Any
+
+import pytest
+from running import clone, snakemake
+
+pytestmark = pytest.mark.long
+
+CLS = ("CLs_obs", "CLs_exp_m2", "CLs_exp_m1", "CLs_exp_0", "CLs_exp_p1", "CLs_exp_p2")
+
+
+@pytest.fixture(scope="module")
+def run(mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results of `snakemake --cores 2 --config mirror=…` in a copy of the project."""
+    folder = clone(tmp_path_factory.mktemp("1Lbb"))
+    finished = snakemake(folder, "--config", f"mirror={mirror}", project=folder)
+    assert finished.returncode == 0, finished.stdout
+    assert "125 done, 0 failed" in finished.stdout
+    return folder / "results" / "1Lbb"
+
+
+def table(path: Path) -> dict[str, dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return {row["name"]: row for row in csv.DictReader(file)}
+
+
+def cls(row: dict[str, str]) -> list[float]:
+    return [float(row[column]) for column in CLS]
+
+
+def test_all_750_cls_agree_with_the_independent_computation(run: Path, mirror: Path) -> None:
+    """From pyhf with jax, by others (IRIS-HEP Analysis Grand Challenge workshop 2022); SLSQP at its
+    default tolerance there, hence 1e-4. The file lies beside the mirror that CI uses."""
+    path = mirror.parent / "reference" / "1Lbb_CLs.csv"
+    if not path.exists():
+        pytest.skip(f"needs the independent numbers at {path}")
+    reference, ours = table(path), table(run / "cls.csv")
+    assert reference.keys() == ours.keys()
+    assert len(ours) == 125
+    for name, row in reference.items():
+        assert ours[name]["status"] == "ok"
+        assert cls(ours[name]) == pytest.approx(cls(row), abs=1e-4, rel=0), name
+
+
+def test_the_point_known_to_full_precision_is_reproduced(run: Path) -> None:
+    """Published by pyhf's authors for (900, 250)."""
+    published = [
+        *(0.4573416902360917, 0.014838293214187472, 0.05174259485911152),
+        *(0.16166970886709053, 0.4097850957724176, 0.7428200727035176),
+    ]
+    ours = table(run / "cls.csv")["C1N2_Wh_hbb_900_250"]
+    assert cls(ours) == pytest.approx(published, abs=1e-6, rel=0)
+
+
+def test_650_0_is_excluded_and_1000_0_is_not(run: Path) -> None:
+    ours = table(run / "cls.csv")
+    assert float(ours["C1N2_Wh_hbb_650_0"]["CLs_obs"]) < 0.05
+    assert float(ours["C1N2_Wh_hbb_1000_0"]["CLs_obs"]) > 0.05
+
+
+@pytest.mark.parametrize(
+    ("curve", "sides"), [("observed", {"C1N2_Wh_hbb_190_60"}), ("expected", set())]
+)
+def test_the_contours_are_the_published_ones(run: Path, curve: str, sides: set[str]) -> None:
+    comparison: dict[str, Any] = json.loads((run / "comparison.json").read_text(encoding="utf-8"))
+    found = comparison["curves"][curve]
+    assert found["median"] <= 3.5
+    assert found["p90"] <= 10
+    assert found["overlap"] >= 0.95
+    assert {point["name"] for point in found["disagreements"]} <= sides
+
+
+def test_every_file_that_others_read_is_there(run: Path) -> None:
+    harvest = json.loads((run / "harvest.json").read_text(encoding="utf-8"))
+    assert len(harvest) == 125
+    assert harvest[0].keys() >= {"CLs", "CLsexp", "clsu1s", "clsd1s", "m1", "m2", "upperLimit"}
+    for figure in ("exclusion.png", "exclusion.pdf"):
+        assert (run / figure).stat().st_size > 10_000
+
+
+def test_no_process_takes_more_than_one_and_a_half_gigabytes(run: Path) -> None:
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 < 1.5e9

@@ -1,0 +1,221 @@
+"""The workflow as a whole: real `snakemake` runs, from the archive to the figure."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pyhf
+import pytest
+from running import ROOT, clone, planned, snakemake
+from small_search import patchset, write, write_config
+
+FIGURE = ("cls.csv", "cls.json", "harvest.json", "contours.json", "comparison.json")
+
+
+def rows(path: Path, delimiter: str = ",") -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, delimiter=delimiter))
+
+
+def error_lines(output: str) -> list[str]:
+    """The errors that a user reads, each once; a traceback must not be there."""
+    assert "Traceback" not in output
+    return list(dict.fromkeys(line for line in output.splitlines() if line.startswith("error: ")))
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of the demo, in a copy of the project."""
+    folder = clone(tmp_path_factory.mktemp("demo"))
+    run = snakemake(folder, "demo", project=folder)
+    assert run.returncode == 0, run.stdout
+    (folder / "output").write_text(run.stdout, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> tuple[Path, dict[str, Any]]:
+    """A folder with a small search and its config, of which nothing has been computed."""
+    return tmp_path, write(tmp_path)
+
+
+def test_the_demo_runs_to_the_figure_and_ends_with_what_it_found(demo: Path) -> None:
+    results = demo / "results" / "demo"
+    for file in (*FIGURE, "exclusion.png", "exclusion.pdf", "provenance.json", "summary.txt"):
+        assert (results / file).stat().st_size > 0, file
+    end = (demo / "output").read_text(encoding="utf-8")[-1500:]
+    assert "56 done, 0 failed" in end
+    assert "results/demo/exclusion.png" in end
+    comparison = json.loads((results / "comparison.json").read_text(encoding="utf-8"))
+    assert comparison["verdict"] == "reproduced"
+
+
+def test_the_demos_cls_are_those_that_pyhf_gives(demo: Path) -> None:
+    """pyhf run to convergence made the reference (workflow/demo/README.md): every one of 56 x 6."""
+    mirror = ROOT / "workflow/demo/mirror/10.5072/recontour.demo.v1"
+    text = (mirror / "t3.csv").read_text(encoding="utf-8").splitlines()
+    reference = list(csv.reader(line for line in text if line and not line.startswith("#")))[1:]
+    ours = {(row["m1"], row["m2"]): row for row in rows(demo / "results/demo/cls.csv")}
+    assert len(reference) == len(ours) == 56
+    for m1, m2, *cls in reference:
+        mine = ours[f"{float(m1):g}", f"{float(m2):g}"]
+        assert mine["status"] == "ok"
+        found = [float(value) for key, value in mine.items() if key.startswith("CLs_")]
+        assert found == pytest.approx([float(value) for value in cls], abs=1e-6, rel=0)
+
+
+def test_csv_and_json_hold_the_same_rows_in_the_order_of_the_table_of_points(demo: Path) -> None:
+    results = demo / "results" / "demo"
+    table = rows(results / "cls.csv")
+    objects = json.loads((results / "cls.json").read_text(encoding="utf-8"))
+    points = rows(demo / "config/points/demo.csv")
+    assert [row["name"] for row in table] == [row["name"] for row in points]
+    cells = [{k: "" if v is None else str(v) for k, v in row.items()} for row in objects]
+    assert cells == table
+    harvest = json.loads((results / "harvest.json").read_text(encoding="utf-8"))
+    assert [entry["CLs"] for entry in harvest] == [row["CLs_obs"] for row in objects]
+
+
+def test_a_second_run_has_nothing_to_do(demo: Path) -> None:
+    assert "Nothing to be done" in snakemake(demo, "demo", project=demo).stdout
+
+
+def test_a_changed_formula_repeats_the_fits_and_a_changed_style_only_the_figure(demo: Path) -> None:
+    def jobs_after_a_change_of(module: str) -> dict[str, int]:
+        path = demo / "workflow" / module
+        before = path.read_text(encoding="utf-8")
+        path.write_text(before + "\nCHANGED = True\n", encoding="utf-8")
+        try:
+            return planned(snakemake(demo, "-n", "demo", project=demo).stdout)
+        finally:
+            path.write_text(before, encoding="utf-8")
+
+    assert jobs_after_a_change_of("recontour/figure.py") == {"plot": 1}
+    fits = jobs_after_a_change_of("histfit/interpolation.py")
+    assert fits.keys() >= {"hypotest", "aggregate", "contour", "compare", "plot", "summary"}
+    assert not fits.keys() & {"fetch_likelihood", "fetch_table", "verify"}
+
+
+def test_both_entries_plan_the_same_jobs(tmp_path: Path) -> None:
+    folder = clone(tmp_path)
+    mine = snakemake(folder, "-n", project=folder, HEPDATA_MIRROR="workflow/demo/mirror")
+    inner = ["-n", "--snakefile", "workflow/Snakefile"]
+    theirs = snakemake(folder, *inner, project=folder, HEPDATA_MIRROR="workflow/demo/mirror")
+    jobs, inner_jobs = planned(mine.stdout), planned(theirs.stdout)
+    assert jobs.pop("default") == inner_jobs.pop("all") == 1
+    assert jobs == inner_jobs
+    assert jobs["hypotest"] == 4
+
+
+def test_a_workspace_asked_for_alone_is_one_that_pyhf_fits(small: tuple[Path, dict]) -> None:
+    folder, _ = small
+    name = patchset()["patches"][0]["metadata"]["name"]
+    target = f"results/small/workspaces/{name}.json"
+    run = snakemake(folder, target)
+    assert run.returncode == 0, run.stdout
+    workspace = pyhf.Workspace(json.loads((folder / target).read_text(encoding="utf-8")))
+    model = workspace.model()
+    assert model.config.poi_name == "mu_SIG"
+    pyhf.infer.mle.fit(workspace.data(model), model)
+    log = (folder / f"results/small/logs/workspace/{name}.log").read_text(encoding="utf-8")
+    assert "before" in log
+    assert "after" in log
+    assert not (folder / "results/small/cls.csv").exists()
+
+
+def test_points_are_selected_by_name_and_by_values(small: tuple[Path, dict]) -> None:
+    folder, _ = small
+    first, second = (entry["metadata"] for entry in patchset()["patches"][:2])
+    values = ", ".join(map(str, second["values"]))
+    run = snakemake(folder, "--config", f"select=['{first['name']}', [{values}]]")
+    assert run.returncode == 0, run.stdout
+    found = [row["name"] for row in rows(folder / "results/small/cls.csv")]
+    assert found == [first["name"], second["name"]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--config", "point_per_job=3"], ["point_per_job", "points_per_job"]),
+        (["--config", "run=[smal]"], ["run", "smal", "small"]),
+        (["smal"], ["smal", "small"]),
+        (["--config", "select=nobody"], ["select", "nobody", "nearest"]),
+        (["--config", "select=(1, 2)"], ["select", "(1, 2)", "nearest"]),
+        (["--config", "mirror=nowhere"], ["mirror", "nowhere", "no folder"]),
+    ],
+    ids=["key", "analysis", "target", "name", "values", "mirror"],
+)
+def test_a_wrong_request_is_answered_in_one_paragraph(
+    small: tuple[Path, dict], arguments: list[str], expected: list[str]
+) -> None:
+    folder, _ = small
+    run = snakemake(folder, *arguments)
+    assert run.returncode != 0
+    (line,) = error_lines(run.stdout)
+    for part in expected:
+        assert part in line
+    assert not (folder / "results").exists()
+
+
+def wrong_sha256(folder: Path, config: dict[str, Any]) -> list[str]:
+    config["analyses"]["small"]["likelihood"]["sha256"] = "0" * 64
+    return ["sha256", "0" * 64, "10.5072/small.v1/r1"]
+
+
+def wrong_background_digest(folder: Path, config: dict[str, Any]) -> list[str]:
+    found = config["analyses"]["small"]["likelihood"]["background_digest"]
+    config["analyses"]["small"]["likelihood"]["background_digest"] = "1" * 64
+    return ["BkgOnly.json", found, "1" * 64]
+
+
+def missing_table(folder: Path, config: dict[str, Any]) -> list[str]:
+    (folder / "mirror/10.5072/small.v1/t1.csv").unlink()
+    config["analyses"]["small"]["published"]["observed"]["record"] = "ins0"
+    return ["10.5072/small.v1/t1", "mirror"]
+
+
+def points_of_another_patchset(folder: Path, config: dict[str, Any]) -> list[str]:
+    (folder / "points.csv").write_text("name,m1,m2\nstranger,1,2\n", encoding="utf-8")
+    return ["points.csv", "stranger", "patchset"]
+
+
+@pytest.mark.parametrize(
+    "spoil", [wrong_sha256, wrong_background_digest, missing_table, points_of_another_patchset]
+)
+def test_what_was_not_published_stops_the_run(small: tuple[Path, dict], spoil: Any) -> None:
+    folder, config = small
+    expected = spoil(folder, config)
+    write_config(folder, config)
+    run = snakemake(folder, HTTPS_PROXY="http://127.0.0.1:9")  # where nobody listens
+    assert run.returncode != 0
+    text = " ".join(error_lines(run.stdout))
+    for part in expected:
+        assert part in text
+    assert not (folder / "results/small/exclusion.png").exists()
+
+
+def test_a_patchset_for_another_background_stops_the_run_with_both_digests(tmp_path: Path) -> None:
+    foreign = patchset()
+    foreign["metadata"]["digests"]["sha256"] = "2" * 64
+    config = write(tmp_path, foreign)
+    run = snakemake(tmp_path)
+    assert run.returncode != 0
+    (line,) = error_lines(run.stdout)
+    assert "2" * 64 in line
+    assert config["analyses"]["small"]["likelihood"]["background_digest"] in line
+    assert not (tmp_path / "results/small/cls.csv").exists()
+
+
+def test_results_that_cannot_be_written_are_refused_before_anything_runs(
+    small: tuple[Path, dict],
+) -> None:
+    folder, _ = small
+    (folder / "results").write_text("a file where a folder should be", encoding="utf-8")
+    run = snakemake(folder)
+    assert run.returncode != 0
+    (line,) = error_lines(run.stdout)
+    assert "results" in line
+    assert (folder / "results").read_text(encoding="utf-8") == "a file where a folder should be"
