@@ -8,6 +8,8 @@ import resource
 from pathlib import Path
 from typing import Any
 
+import histfit
+import pyhf
 import pytest
 from running import clone, snakemake
 
@@ -35,28 +37,62 @@ def cls(row: dict[str, str]) -> list[float]:
     return [float(row[column]) for column in CLS]
 
 
-def test_all_750_cls_agree_with_the_independent_computation(run: Path, mirror: Path) -> None:
-    """From pyhf with jax, by others (IRIS-HEP Analysis Grand Challenge workshop 2022); SLSQP at its
-    default tolerance there, hence 1e-4. The file lies beside the mirror that CI uses."""
+def test_cls_agree_with_an_independent_computation(run: Path, mirror: Path) -> None:
+    """Of all 750 numbers, from pyhf with jax by others (IRIS-HEP Analysis Grand Challenge workshop
+    2022; SLSQP at its default tolerance, hence 1e-4), one is wrong there: see the next test. The
+    file lies beside the mirror that CI uses."""
     path = mirror.parent / "reference" / "1Lbb_CLs.csv"
     if not path.exists():
         pytest.skip(f"needs the independent numbers at {path}")
     reference, ours = table(path), table(run / "cls.csv")
     assert reference.keys() == ours.keys()
     assert len(ours) == 125
-    for name, row in reference.items():
-        assert ours[name]["status"] == "ok"
-        assert cls(ours[name]) == pytest.approx(cls(row), abs=1e-4, rel=0), name
+    differ = {
+        (name, column)
+        for name, row in reference.items()
+        for column in CLS
+        if not abs(float(ours[name][column]) - float(row[column])) <= 1e-4
+    }
+    assert differ == {("C1N2_Wh_hbb_375_50", "CLs_exp_p2")}
+    assert {row["status"] for row in ours.values()} == {"ok"}
+
+
+def test_where_pyhf_is_left_in_a_local_minimum_ours_is_lower(published_1lbb: Path) -> None:
+    """C1N2_Wh_hbb_375_50: the fit to the Asimov data at mu = 1 has two minima, 0.36 apart in twice
+    the negative log-likelihood; pyhf, from its suggested initial values, ends in the higher one.
+    Both are evaluated with pyhf's own likelihood here."""
+    patchset = pyhf.PatchSet(json.loads((published_1lbb / "patchset.json").read_text()))
+    background = json.loads((published_1lbb / "BkgOnly.json").read_text())
+    spec = patchset.apply(background, "C1N2_Wh_hbb_375_50")
+    model = pyhf.Workspace(spec).model()
+    fits = histfit.hypotest(spec).fits
+    ours = {
+        name: [dict(zip(fit.labels, fit.values, strict=True))[p] for p in model.config.par_names]
+        for name, fit in fits.items()
+    }
+    asimov = model.expected_data(ours["background"])
+    theirs = pyhf.infer.mle.fixed_poi_fit(1.0, asimov, model)
+    difference = pyhf.infer.mle.twice_nll(theirs, asimov, model) - pyhf.infer.mle.twice_nll(
+        ours["asimov"], asimov, model
+    )
+    assert float(difference) == pytest.approx(0.362, abs=0.01)
 
 
 def test_the_point_known_to_full_precision_is_reproduced(run: Path) -> None:
-    """Published by pyhf's authors for (900, 250)."""
+    """(900, 250): as published by pyhf's authors, whose fits stop at a tolerance that shows in the
+    sixth decimal of the band, and as pyhf 0.7.6 with jax gives it at a tolerance of 1e-13."""
     published = [
         *(0.4573416902360917, 0.014838293214187472, 0.05174259485911152),
         *(0.16166970886709053, 0.4097850957724176, 0.7428200727035176),
     ]
-    ours = table(run / "cls.csv")["C1N2_Wh_hbb_900_250"]
-    assert cls(ours) == pytest.approx(published, abs=1e-6, rel=0)
+    converged = [
+        *(0.45734117574318756, 0.014837956458892469, 0.051741717711849336),
+        *(0.16166784896063358, 0.40978237854008714, 0.7428179570706184),
+    ]
+    ours = cls(table(run / "cls.csv")["C1N2_Wh_hbb_900_250"])
+    assert ours[0] == pytest.approx(published[0], abs=1e-6, rel=0)
+    assert ours == pytest.approx(published, abs=3e-6, rel=0)
+    assert ours == pytest.approx(converged, abs=1e-7, rel=0)
 
 
 def test_650_0_is_excluded_and_1000_0_is_not(run: Path) -> None:
