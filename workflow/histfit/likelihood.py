@@ -3,7 +3,8 @@
 Poisson terms are deviances, n (δ − log(1 + δ)) with δ = (λ − n)/n, which is 0 at λ = n: nothing of
 the size of n log n is ever added up, so a constraint with τ = 1e11 costs no digit. All functions
 take N parameter points at once, as rows of `x` (N, P), each with data of its own; a row's result
-does not depend on the others.
+does not depend on the others. (Hence ``take`` before a sum or product: what x[:, index] returns
+lies in memory in an order that depends on N, and so does the order in which it is added up.)
 """
 
 from __future__ import annotations
@@ -158,7 +159,7 @@ def evaluate(
         none = np.empty((len(x), 0, 0))
         return Evaluation(value, gradient, none, none, pressure, unsettled)
 
-    cell_weight = weight[:, model.bin]
+    cell_weight = weight.take(model.bin, axis=1)
     diagonal = _diagonal(model, rate, cell_weight, cross)
     scaled_by *= 0.5
     derivative[:, first:] -= scaled_by
@@ -234,12 +235,11 @@ def mirrored(model: Model, x: Array, data: Data) -> Array:
     )
     turned[:, model.normsys] *= (there / _nonzero(here))[:, :, model.group]
     bins = np.add.reduceat(turned, model.bin_starts, axis=2)
+    counts = np.repeat(data.counts, alphas.stop, axis=0)
+    cost = _poisson(counts, bins.reshape(counts.shape))[0].reshape(len(x), alphas.stop)
+    cost -= _poisson(data.counts, rate.bins)[0][:, None]
     result = x.copy()
-    for i in range(len(x)):
-        counts = data.counts[[i]]
-        cost = _poisson(np.repeat(counts, alphas.stop, axis=0), bins[i])[0]
-        cost -= _poisson(counts, rate.bins[[i]])[0]
-        result[i, alphas] *= np.where(cost < x[i, alphas] ** 2, -1.0, 1.0)
+    result[:, alphas] *= np.where(cost < x[:, alphas] ** 2, -1.0, 1.0)
     return result
 
 
@@ -297,7 +297,7 @@ def _constraints(model: Model, x: Array, aux: Array) -> tuple[Array, Array, Arra
     poisson = np.flatnonzero(parameters.tau)
     if len(poisson):
         tau = parameters.tau[poisson]
-        counts, gamma = aux[:, poisson], x[:, poisson]
+        counts, gamma = aux.take(poisson, axis=1), x.take(poisson, axis=1)
         main, first, second = _poisson(counts, tau * gamma)
         value = value + main
         gradient[:, poisson] = tau * first
@@ -314,7 +314,7 @@ def _diagonal(model: Model, rate: Rates, cell_weight: Array, cross: Array) -> Ar
     result[:, model.histosys] = rate.curvature * asymmetry
     both = slice(model.normsys.start, model.histosys.stop)
     result[:, both] += 2.0 * (cross @ cell_weight[:, :, None])[:, :, 0]
-    by_group = (cell_weight * rate.cells)[:, model.by_group]
+    by_group = (cell_weight * rate.cells).take(model.by_group, axis=1)
     sums = np.add.reduceat(by_group, model.group_starts, axis=1)
     result[:, model.normsys] += (rate.scale_curvature @ sums[:, :, None])[:, :, 0]
     return result

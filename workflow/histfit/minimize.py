@@ -9,6 +9,8 @@ function. N minimizations run side by side, one a row; no row's result depends o
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 from .interpolation import Array
 from .likelihood import Data, Evaluation, evaluate
 from .model import Model
-from .newton import EDM_TOLERANCE, FLOOR, UNSETTLED, WORTHWHILE, Flags, Solver, newton_step
+from .newton import EDM_TOLERANCE, FLOOR, UNSETTLED, WORTHWHILE, Flags, newton_step
 
 SETTLED = 1e-5
 """EDM below which one more step, with the gradient at its end but the same Hessian, is enough."""
@@ -126,20 +128,20 @@ def minimize(
         target = np.clip(x + newton.step, low, high)
         target = np.where(newton.pinned < 0, low, np.where(newton.pinned > 0, high, target))
         going_on = np.ones(len(rows), dtype=bool)
-        for i in np.flatnonzero((newton.edm < SETTLED) & ~newton.saddle):
-            row = slice(i, i + 1)
-            going_on[i] = not _finish(
+        settled = np.flatnonzero((newton.edm < SETTLED) & ~newton.saddle)
+        if len(settled):
+            going_on[settled] = ~_finish(
                 model,
-                target[row],
-                Data(data.counts[row], data.aux[row]),
-                kinks.side[row],
-                wall[row],
-                (low[row], high[row]),
-                (held[row] | (newton.pinned[row] != 0), fixed),
-                newton.solve[i],
-                now.gauss_newton[i].diagonal(),
+                target[settled],
+                Data(data.counts[settled], data.aux[settled]),
+                kinks.side[settled],
+                wall[settled],
+                (low[settled], high[settled]),
+                ((held | (newton.pinned != 0))[settled], fixed),
+                partial(newton.solve, settled),
+                np.einsum("nii->ni", now.gauss_newton)[settled],
                 result,
-                rows[i],
+                rows[settled],
             )
         if known is not None:
             given_up = going_on & _superfluous(model, x, now.value, newton.edm, known, rows)
@@ -195,33 +197,31 @@ def _finish(
     wall: Array,
     bounds: tuple[Array, Array],
     holds: tuple[Flags, Flags],
-    solve: Solver,
+    solve: Callable[[Array], Array],
     curvature: Array,
     result: Minimum,
-    row: int,
-) -> bool:
-    """Whether the minimum is certain at the `end` (1, P) of a settled fit's step; if so, the very
+    rows: Rows,
+) -> Flags:
+    """Where the minimum is certain at the `end` (n, P) of settled fits' steps; there, the very
     last step is made, and `result` filled."""
     last = evaluate(model, end, data, side, wall, hessian=False)
     held, fixed = holds
-    if last.unsettled[0] > UNSETTLED:
-        return False
     freed = held & ~fixed & ~_pushed_out(end, last.gradient, *bounds)
-    if (last.gradient[freed] ** 2 > NEGLIGIBLE_GAIN * np.maximum(curvature, FLOOR)[freed[0]]).any():
-        return False
-    gradient = np.where(held, 0.0, last.gradient)[0]
+    gain = np.where(freed, last.gradient**2, 0.0)
+    gradient = np.where(held, 0.0, last.gradient)
     step = -solve(gradient)
-    edm = -0.5 * float(gradient @ step)
-    if not edm < EDM_TOLERANCE:
-        return False
+    edm = -0.5 * (gradient * step).sum(axis=1)
+    certain = (last.unsettled <= UNSETTLED) & (edm < EDM_TOLERANCE)
+    certain &= (gain <= NEGLIGIBLE_GAIN * np.maximum(curvature, FLOOR)).all(axis=1)
     x = np.clip(end + step, *bounds)
-    inside = bool((x == end + step).all())
-    result.x[row] = x[0]
-    result.value[row] = last.value[0] - (edm if inside else 0.0)
-    result.edm[row] = edm
-    result.gradient[row] = np.abs(gradient).max(initial=0.0)
-    result.converged[row] = True
-    return True
+    inside = (x == end + step).all(axis=1)
+    done = rows[certain]
+    result.x[done] = x[certain]
+    result.value[done] = (last.value - np.where(inside, edm, 0.0))[certain]
+    result.edm[done] = edm[certain]
+    result.gradient[done] = np.abs(gradient).max(axis=1, initial=0.0)[certain]
+    result.converged[done] = True
+    return np.asarray(certain)
 
 
 def _superfluous(

@@ -32,6 +32,10 @@ PATIENCE = 10
 
 MAX_ROUNDS = 200
 
+SMALL = 10
+"""Models of up to so many parameters solve for all rows at once; larger ones lose nothing by going
+row by row."""
+
 Flags = NDArray[np.bool_]
 
 
@@ -62,16 +66,30 @@ class Newton(NamedTuple):
         step: (N, P)
         pinned: −1 (+1) where the step ends at the lower (upper) bound, (N, P)
         edm: what the quadratic model says the step gains, (N,)
-        solve: what solves for the parameters that are neither held nor pinned, N
+        whitening: W with H⁻¹ = Wᵀ W for the parameters that are neither held nor pinned,
+            (N, P, P); empty in models of more than `SMALL` parameters
+        solvers: what solves for these parameters in the rows that W does not serve
         saddle, indefinite: whether this is a saddle point, and its Hessian indefinite, (N,)
     """
 
     step: Array
     pinned: NDArray[np.int8]
     edm: Array
-    solve: list[Solver]
+    whitening: Array
+    solvers: dict[int, Solver]
     saddle: Flags
     indefinite: Flags
+
+    def solve(self, rows: NDArray[np.intp], gradient: Array) -> Array:
+        """H⁻¹ of some `rows` applied to `gradient`, one vector a row (n, P)."""
+        if self.whitening.size:
+            result = _solve_stack(self.whitening[rows], gradient)
+        else:
+            result = np.empty_like(gradient)
+        for i, row in enumerate(rows.tolist()):
+            if row in self.solvers:
+                result[i] = self.solvers[row](gradient[i])
+        return result
 
 
 def newton_step(
@@ -79,25 +97,30 @@ def newton_step(
 ) -> Newton:
     """Steps between `lower` and `upper` that leave `held` parameters alone (all (N, P)); see the
     module's text for the Hessian."""
-    n_fits = len(gradient)
+    n_fits, size = gradient.shape
+    small = size <= SMALL
     newton = Newton(
         np.empty_like(gradient),
         np.zeros(gradient.shape, dtype=np.int8),
         np.empty(n_fits),
-        [],
+        np.empty((n_fits, size, size) if small else (n_fits, 0, 0)),
+        {},
         *np.zeros((2, n_fits), dtype=bool),
     )
-    for i in range(n_fits):
+    done = np.zeros(n_fits, dtype=bool)
+    if small:
+        done = _step_stack(newton, without(now.hessian, held), gradient, lower, upper)
+    for i in np.flatnonzero(~done).tolist():
         g = gradient[i]
         push = np.zeros_like(g)
-        matrix = now.hessian[i]
-        solver = _cholesky(matrix, held[i])
+        matrix = without(now.hessian[i], held[i])
+        solver = _cholesky(matrix)
         if solver is None:
             newton.indefinite[i] = True
-            matrix = now.gauss_newton[i]
-            solver = _cholesky(matrix, held[i])
+            matrix = without(now.gauss_newton[i], held[i])
+            solver = _cholesky(matrix)
             if solver is None or 0.5 * g @ solver(g) < WORTHWHILE:
-                solver, lowest = _magnitudes(_without(now.hessian[i], held[i]))
+                solver, lowest = _magnitudes(without(now.hessian[i], held[i]))
                 matrix = solver.matrix()
                 newton.indefinite[i] = lowest < -FLOOR
                 settled = 0.5 * g @ solver(g) < EDM_TOLERANCE and now.unsettled[i] <= UNSETTLED
@@ -109,13 +132,81 @@ def newton_step(
         step = -solver(g)
         edm = -0.5 * float(g @ step)
         if ((step < lower[i]) | (step > upper[i])).any():
-            matrix = _without(matrix, held[i])
             step, newton.pinned[i], solver = _boxed(matrix, g, lower[i], upper[i])
             edm = -float(g @ step + 0.5 * step @ matrix @ step)
-        newton.solve.append(solver)
+        newton.solvers[i] = solver
         newton.edm[i] = edm
         newton.step[i] = push + step
     return newton
+
+
+def _step_stack(
+    newton: Newton, matrix: Array, gradient: Array, lower: Array, upper: Array
+) -> Flags:
+    """Fill `newton` for all rows whose `matrix` (N, P, P) is positive definite, and say which.
+
+    What `_boxed` does for a row, for many at a time.
+    """
+    rows = np.arange(len(gradient))
+    done = np.zeros(len(gradient), dtype=bool)
+    pinned = newton.pinned
+    for attempt in range(MAX_ROUNDS):
+        fixed = pinned[rows] != 0
+        bound = np.where(pinned[rows] < 0, lower[rows], np.where(fixed, upper[rows], 0.0))
+        whitening, definite = _whitening(without(matrix[rows], fixed) if attempt else matrix)
+        rows, fixed = rows[definite], fixed[definite]
+        bound, whitening = bound[definite], whitening[definite]
+        slope = gradient[rows] + _times(matrix[rows], bound)
+        step = bound - _solve_stack(whitening, np.where(fixed, 0.0, slope))
+        beyond = np.where(step < lower[rows], -1, np.where(step > upper[rows], 1, 0))
+        at_end = _times(matrix[rows], step)
+        released = fixed & (pinned[rows] * (gradient[rows] + at_end) > 0.0)
+        wrong = np.where(fixed, released, beyond != 0)
+        ready = ~wrong.any(axis=1)
+        finished = rows[ready]
+        done[finished] = True
+        newton.step[finished] = step[ready]
+        newton.whitening[finished] = whitening[ready]
+        newton.edm[finished] = -(step * (gradient[rows] + 0.5 * at_end)).sum(axis=1)[ready]
+        if ready.all():
+            break
+        rows, wrong, beyond, fixed = rows[~ready], wrong[~ready], beyond[~ready], fixed[~ready]
+        if attempt >= PATIENCE:
+            last = wrong.shape[1] - 1 - np.argmax(wrong[:, ::-1], axis=1)
+            wrong &= np.arange(wrong.shape[1]) == last[:, None]
+        pinned[rows] = np.where(wrong, np.where(fixed, 0, beyond), pinned[rows])
+    pinned[~done] = 0
+    return done
+
+
+def _whitening(matrices: Array) -> tuple[Array, Flags]:
+    """W with W⁻¹ W⁻ᵀ = M for every positive definite M of `matrices`, and which those are."""
+    factor, definite = _factors(matrices)
+    diagonal = np.einsum("nii->ni", matrices)
+    definite &= (np.einsum("nii->ni", factor) ** 2 >= FLOOR * diagonal).all(axis=1)
+    return np.asarray(np.linalg.inv(factor), dtype=np.float64), definite
+
+
+def _factors(matrices: Array) -> tuple[Array, Flags]:
+    """Lower Cholesky factors, the identity where there is none, and where there are."""
+    n_rows, size = matrices.shape[:2]
+    try:
+        factors = np.asarray(np.linalg.cholesky(matrices), dtype=np.float64)
+    except np.linalg.LinAlgError:
+        if n_rows == 1:
+            return np.eye(size)[None], np.zeros(1, dtype=bool)
+        first, second = _factors(matrices[: n_rows // 2]), _factors(matrices[n_rows // 2 :])
+        return np.concatenate([first[0], second[0]]), np.concatenate([first[1], second[1]])
+    return factors, np.ones(n_rows, dtype=bool)
+
+
+def _times(matrices: Array, vectors: Array) -> Array:
+    return (matrices @ vectors[:, :, None])[:, :, 0]
+
+
+def _solve_stack(whitening: Array, vectors: Array) -> Array:
+    """Wᵀ W applied to one vector a row."""
+    return _times(whitening.transpose(0, 2, 1), _times(whitening, vectors))
 
 
 def _boxed(
@@ -132,7 +223,8 @@ def _boxed(
     for attempt in range(MAX_ROUNDS):
         bound = np.where(pinned < 0, lower, np.where(pinned > 0, upper, 0.0))
         fixed = pinned != 0
-        solver = _cholesky(matrix, fixed) or _magnitudes(_without(matrix, fixed))[0]
+        reduced = without(matrix, fixed)
+        solver = _cholesky(reduced) or _magnitudes(reduced)[0]
         step = bound - solver(np.where(fixed, 0.0, gradient + matrix @ bound))
         beyond = np.where(step < lower, -1, np.where(step > upper, 1, 0))
         wanted = np.where(
@@ -147,22 +239,18 @@ def _boxed(
     return step, pinned, solver
 
 
-def _without(hessian: Array, held: Flags) -> Array:
-    """The Hessian with the rows and columns of `held` parameters made those of the identity."""
-    reduced = hessian.copy()
-    holds = np.flatnonzero(held)
-    reduced[holds] = 0.0
-    reduced[:, holds] = 0.0
-    reduced[holds, holds] = 1.0
+def without(hessian: Array, held: Flags) -> Array:
+    """Hessians (…, P, P) with rows and columns of `held` (…, P) parameters made the identity's."""
+    kept = ~held
+    reduced = np.where(kept[..., :, None] & kept[..., None, :], hessian, 0.0)
+    np.einsum("...ii->...i", reduced)[...] += held
     return reduced
 
 
-def _cholesky(hessian: Array, held: Flags) -> Solver | None:
-    """What solves with H, or None where H is not positive definite to working accuracy."""
-    reduced = _without(hessian, held)
-    diagonal = reduced.diagonal().copy()
-    factor, info = dpotrf(reduced.T, lower=1, clean=0, overwrite_a=1)
-    if info or (factor.diagonal() ** 2 < FLOOR * diagonal).any():
+def _cholesky(matrix: Array) -> Solver | None:
+    """What solves with `matrix`, or None where it is not positive definite to working accuracy."""
+    factor, info = dpotrf(matrix.T, lower=1, clean=0)
+    if info or (factor.diagonal() ** 2 < FLOOR * matrix.diagonal()).any():
         return None
     return Solver(factor)
 

@@ -1,0 +1,45 @@
+"""Many fits in one call: every row gets what it gets alone, bit for bit."""
+
+from __future__ import annotations
+
+import histfit
+import numpy as np
+import pytest
+from histfit.fit import problem, solve
+from histfit.likelihood import Data
+from histfit.newton import SMALL
+from models import counting, normsys, random_data, random_workspace
+
+
+@pytest.mark.parametrize("seed", [4, 7, 21, 23, 42, 49])
+def test_a_row_does_not_depend_on_the_others(seed: int) -> None:
+    model = histfit.compile_model(random_workspace(seed, kinds="smooth"))
+    rng = np.random.default_rng(seed)
+    rows = [random_data(model, rng) for _ in range(40)]
+    data = Data(*(np.concatenate(part) for part in zip(*rows, strict=True)))
+    start = np.tile(model.parameters.init, (40, 1))
+    together = solve(problem(model, data, None), [start, model.parameters.aux + 0.0 * start])
+    for i, row in enumerate(rows[::7]):
+        alone = solve(problem(model, row, None), [start[:1], model.parameters.aux[None]])
+        assert np.array_equal(together.x[7 * i], alone.x[0])
+        assert together.value[7 * i] == alone.value[0]
+
+
+def test_small_models_fit_all_rows_at_once_as_they_would_one_by_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # events from none (a flat Hessian) to many (μ at its upper bound)
+    model = histfit.compile_model(counting(5.0, 4.0, 3.0, normsys("b", 0.8, 1.2)))
+    assert len(model.parameters.labels) <= SMALL
+    counts = np.arange(80.0)[:, None]
+    data = Data(counts, np.zeros((80, 2)))
+    start = np.tile(model.parameters.init, (80, 1))
+    stacked = solve(problem(model, data, None), [start])
+    monkeypatch.setattr("histfit.newton.SMALL", 0)
+    by_row = solve(problem(model, data, None), [start])
+    assert stacked.minimum.converged.all()
+    assert by_row.minimum.converged.all()
+    np.testing.assert_allclose(stacked.value, by_row.value, rtol=0.0, atol=1e-9)
+    np.testing.assert_allclose(stacked.x, by_row.x, rtol=0.0, atol=1e-5)
+    muhat = np.clip((counts[:, 0] - 4.0) / 5.0, 0.0, 10.0)
+    np.testing.assert_allclose(stacked.x[:, model.poi], muhat, rtol=0.0, atol=1e-5)
