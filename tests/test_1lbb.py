@@ -75,7 +75,7 @@ def test_where_pyhf_is_left_in_a_local_minimum_ours_is_lower(published_1lbb: Pat
     difference = pyhf.infer.mle.twice_nll(theirs, asimov, model) - pyhf.infer.mle.twice_nll(
         ours["asimov"], asimov, model
     )
-    assert float(difference) == pytest.approx(0.362, abs=0.01)
+    assert difference.item() == pytest.approx(0.362, abs=0.01)
 
 
 def test_the_point_known_to_full_precision_is_reproduced(run: Path) -> None:
