@@ -112,7 +112,7 @@ def test_an_analysis_without_content_or_with_the_name_of_a_rule_is_refused(
 
 def test_no_analysis_can_take_the_name_of_a_rule() -> None:
     rules = {"default"}
-    for file in (ROOT / "workflow").glob("**/*"):
+    for file in (ROOT / "Snakefile", *(ROOT / "workflow").glob("**/*")):
         if file.name == "Snakefile" or file.suffix == ".smk":
             rules |= set(re.findall(r"^rule (\w+):", file.read_text(encoding="utf-8"), re.M))
     reserved = config.schema()["properties"]["analyses"]["propertyNames"]["not"]["enum"]

@@ -16,6 +16,8 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from recontour import selection
+from recontour.cross_sections import CrossSections, check_coverage
+from recontour.cross_sections import read as read_cross_sections
 from recontour.errors import UserError, printable
 from recontour.likelihood import Point
 
@@ -94,6 +96,26 @@ def scans(config: Mapping[str, Any], root: Path) -> dict[str, Scan]:
         name: Scan(path, wanted[name], selection.select(points[name], wanted[name]))
         for name, path in paths.items()
     }
+
+
+def published_contours(config: Mapping[str, Any], analysis: str) -> list[str]:
+    """The published curves of an analysis, by name."""
+    return [name for name in config["analyses"][analysis]["published"] if name != "upper_limits"]
+
+
+def cross_sections(
+    config: Mapping[str, Any], root: Path, scans: Mapping[str, Scan]
+) -> dict[str, CrossSections | None]:
+    """The table of theory cross-sections of each analysis, None without one. Raises UserError for
+    a mistake in it, or a selected point that it does not cover."""
+    tables: dict[str, CrossSections | None] = dict.fromkeys(config["analyses"])
+    for name, entry in config["analyses"].items():
+        if entry["cross_sections"]:
+            labels = selection.read_points(scans[name].table).labels
+            table = read_cross_sections(locate(entry["cross_sections"], root), labels)
+            check_coverage(table, scans[name].points, labels)
+            tables[name] = table
+    return tables
 
 
 def _chosen(wanted: Any, points: Mapping[str, Sequence[Point]]) -> dict[str, list[Any]]:

@@ -87,23 +87,26 @@ def draw(
         legend = _legend_columns(contours, points, published)
         rows = max(map(len, legend))
         axes = figure.add_axes((0.115, 0.095, 0.86, 0.79 - 0.034 * rows))
-        _set_up_axes(axes, contours, points, published)
-        _draw_forbidden(axes, contours)
+        set_up_axes(axes, contours, points, published)
+        draw_forbidden(axes, contours)
         _draw_band(axes, contours)
         _draw_points(axes, points)
-        _draw_lines(axes, contours["curves"], CURVES, "ours", 4)
-        _draw_lines(axes, published, PUBLISHED_CURVES, "published", 5)
-        _write_header(figure, axes, title, labels)
+        draw_lines(axes, contours["curves"], CURVES, "ours", 4)
+        draw_lines(axes, published, PUBLISHED_CURVES, "published", 5)
+        write_header(figure, axes, title, labels)
         _draw_legend(axes, legend, rows)
-        for path in map(Path, out):
-            with atomic_write(path, "wb") as file:
-                figure.savefig(
-                    file, format=path.suffix[1:], dpi=200, metadata=METADATA[path.suffix]
-                )
+        save(figure, out)
     return figure
 
 
-def _set_up_axes(
+def save(figure: Figure, out: Sequence[Path | str]) -> None:
+    """Write a figure to files, by their suffix PDF or PNG (200 dots an inch)."""
+    for path in map(Path, out):
+        with atomic_write(path, "wb") as file:
+            figure.savefig(file, format=path.suffix[1:], dpi=200, metadata=METADATA[path.suffix])
+
+
+def set_up_axes(
     axes: Axes,
     contours: Mapping[str, Any],
     points: Points,
@@ -127,7 +130,7 @@ def _set_up_axes(
         )
 
 
-def _draw_forbidden(axes: Axes, contours: Mapping[str, Any]) -> None:
+def draw_forbidden(axes: Axes, contours: Mapping[str, Any]) -> None:
     if not contours["method"]["boundary_places"]:
         return
     a, b, c = contours["boundary"]
@@ -219,7 +222,7 @@ def _kinds(points: Points) -> dict[str, np.ndarray]:
     return {kind: points.plane[which] for kind, which in kinds.items() if which.any()}
 
 
-def _draw_lines(
+def draw_lines(
     axes: Axes,
     curves: Mapping[str, Sequence[Any]],
     styles: Mapping[str, Mapping[str, Any]],
@@ -231,7 +234,7 @@ def _draw_lines(
             axes.plot(*np.array(line).T, zorder=zorder, label=f"_{whose} {curve}", **style)
 
 
-def _write_header(figure: Figure, axes: Axes, title: str, labels: Sequence[str]) -> None:
+def write_header(figure: Figure, axes: Axes, title: str, labels: Sequence[str]) -> None:
     left, right = axes.get_position().intervalx
     line = "     ".join((*labels, "Limits at 95% CL"))
     for text in (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,11 @@ class Results:
 
     labels: tuple[str, ...]
     rows: tuple[Row, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns."""
+        return tuple(self.rows[0]) if self.rows else columns(self.labels)
 
 
 def columns(labels: Sequence[str]) -> tuple[str, ...]:
@@ -80,10 +85,13 @@ def write_batch(path: Path | str, rows: Iterable[Row]) -> None:
 
 
 def join_batches(
-    paths: Iterable[Path | str], points: Sequence[Point], labels: Sequence[str]
+    paths: Iterable[Path | str],
+    points: Sequence[Point],
+    labels: Sequence[str],
+    columns: Callable[[Sequence[str]], Sequence[str]] = columns,
 ) -> Results:
-    """The rows of all batches, which must be those of `points`, in the order of `points`. Raises
-    UserError."""
+    """The rows of all batches, which must be those of `points`, in the order of `points`, with the
+    `columns` of their labels. Raises UserError."""
     rows: dict[str, Row] = {}
     for path in paths:
         for line in Path(path).read_bytes().splitlines():
@@ -107,7 +115,7 @@ def write_csv(path: Path | str, results: Results) -> None:
     """Write cls.csv. Numbers have as many digits as bring back the same double; the cells of what
     a failed point lacks are empty."""
     text = io.StringIO()
-    table = csv.DictWriter(text, columns(results.labels), lineterminator="\n")
+    table = csv.DictWriter(text, results.columns, lineterminator="\n")
     table.writeheader()
     table.writerows(results.rows)
     with atomic_write(path) as file:

@@ -26,6 +26,7 @@ try:
     MIRRORS = {name: configuration.mirror(config, name, PROJECT) for name in ANALYSES}
     BOUNDARIES = {name: configuration.boundary(config, name) for name in ANALYSES}
     SCANS = configuration.scans(config, PROJECT)
+    CROSS_SECTIONS = configuration.cross_sections(config, PROJECT, SCANS)
 except UserError as error:
     sys.exit(f"error: {printable(error)}")
 
@@ -33,7 +34,7 @@ except UserError as error:
 wildcard_constraints:
     analysis="|".join(map(re.escape, ANALYSES)),
     batch=batches.PATTERN,
-    curve="(observed|expected)[a-z_]*",
+    curve="(observed|expected|upper_limits)[a-z_]*",
     patch="[^/]+",
 
 
@@ -88,14 +89,19 @@ def wanted(wildcards):
     return json.dumps(SCANS[wildcards.analysis].wanted)
 
 
-def batch_files(wildcards):
-    """The results of the batches that make up the scan."""
-    points = SCANS[wildcards.analysis].points
-    return expand(
-        "results/{analysis}/hypotest/{batch}.jsonl",
-        analysis=wildcards.analysis,
-        batch=batches.batch_names(len(points), config["points_per_job"]),
-    )
+def batched(folder):
+    """The results of the batches that make up the scan, in a folder of the analysis' results."""
+
+    def files(wildcards):
+        points = SCANS[wildcards.analysis].points
+        return expand(
+            "results/{analysis}/{folder}/{batch}.jsonl",
+            analysis=wildcards.analysis,
+            folder=folder,
+            batch=batches.batch_names(len(points), config["points_per_job"]),
+        )
+
+    return files
 
 
 def batch_points(wildcards):
@@ -109,8 +115,21 @@ def published_tables(wildcards):
     return expand(
         "results/{analysis}/download/{curve}.csv",
         analysis=wildcards.analysis,
-        curve=ANALYSES[wildcards.analysis]["published"],
+        curve=configuration.published_contours(config, wildcards.analysis),
     )
+
+
+def published_limits(wildcards):
+    """The published table of upper limits of an analysis, if there is one."""
+    if "upper_limits" not in ANALYSES[wildcards.analysis]["published"]:
+        return []
+    return f"results/{wildcards.analysis}/download/upper_limits.csv"
+
+
+def cross_sections(wildcards):
+    """The table of theory cross-sections of an analysis, if there is one."""
+    table = CROSS_SECTIONS[wildcards.analysis]
+    return [] if table is None else local(str(table.path))
 
 
 def download_records(wildcards):
@@ -118,7 +137,10 @@ def download_records(wildcards):
     return expand(
         "results/{analysis}/download/{file}.json",
         analysis=wildcards.analysis,
-        file=["likelihood", *ANALYSES[wildcards.analysis]["published"]],
+        file=[
+            "likelihood",
+            *configuration.published_contours(config, wildcards.analysis),
+        ],
     )
 
 
@@ -141,6 +163,19 @@ def drawn_results(wildcards):
         return []
     folder = f"results/{wildcards.analysis}"
     return [f"{folder}/comparison.json", ancient(f"{folder}/exclusion.png")]
+
+
+def plane_of_points(wildcards):
+    """What says where the points lie in the plane of the axes."""
+    folder = f"results/{wildcards.analysis}"
+    return (
+        [f"{folder}/cls.csv", f"{folder}/contours.json"] if can_draw(wildcards) else []
+    )
+
+
+def limits_figure(wildcards):
+    folder = f"results/{wildcards.analysis}"
+    return ancient(f"{folder}/limits.png") if can_draw(wildcards) else []
 
 
 def effective_config(wildcards, output):
@@ -172,7 +207,7 @@ def logs_of_this_run(pattern):
 def show_results():
     """Print what the analyses of this run found, and then, at the end, what went wrong."""
     lines = list(logs_of_this_run("*/logs/**/*.log"))
-    summaries = list(logs_of_this_run("*/logs/summary.log"))
+    summaries = list(logs_of_this_run("*/logs/*summary.log"))
     errors = dict.fromkeys(line for line in lines if line.startswith("error: "))
     found = [line for line in summaries if line not in errors]
     print("", *found, "", *errors, sep="\n", file=sys.stderr)

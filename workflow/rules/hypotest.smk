@@ -26,7 +26,7 @@ rule hypotest:
 
 rule aggregate:
     input:
-        batches=batch_files,
+        batches=batched("hypotest"),
         points=points_table,
         code=code("aggregate.py"),
     output:

@@ -1,0 +1,196 @@
+"""Upper limits through the workflow: their table, cross-sections, published limits, figure."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import histfit
+import numpy as np
+import pytest
+from recontour import limit_figure, limits, patches, results
+from recontour.errors import UserError
+from recontour.files import read_json
+from recontour.likelihood import Point, index_patchset
+from recontour.points import Points
+from running import clone, snakemake
+from small_search import background, patch, write, write_config
+
+LABELS = ("m1", "m2")
+
+
+def rows(path: Path) -> dict[str, dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return {row["name"]: row for row in csv.DictReader(file)}
+
+
+def found(observed: float | None = 2.5) -> results.Row:
+    limit = histfit.UpperLimit(0.05, observed, (1.0, 1.5, 2.0, 3.0, 4.0), 0.1, 1e6, 50)
+    return limits.found(Point("p", (200, 50)), LABELS, limit)
+
+
+def test_no_row_has_a_limit_without_a_status() -> None:
+    assert found()["status"] == "ok"
+    missing = found(observed=None)
+    assert missing["status"] == "failed"
+    assert "no limit mu_obs was found up to a signal strength of 1e+06" in missing["reason"]
+    assert [missing[column] for column in limits.ON_MU] == [None] * 6
+
+
+def test_a_label_with_the_name_of_a_column_is_refused() -> None:
+    with pytest.raises(UserError, match="mu_obs"):
+        limits.columns(("m1", "mu_obs"))
+
+
+def test_published_limits_are_read_in_picobarns(tmp_path: Path) -> None:
+    path = tmp_path / "upper_limits.csv"
+    path.write_text("#: name: UL\nm1 [GeV],m2 [GeV],UL [fb]\n200,0,150\n", encoding="utf-8")
+    assert limits.read_published(path) == [(200.0, 0.0, pytest.approx(0.15))]
+    path.write_text("#: name: UL\nm1 [GeV],m2 [GeV],UL\n200,0,150\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"expected the values of both axes and an upper limit"):
+        limits.read_published(path)
+
+
+def test_the_ratio_to_published_limits_is_over_the_points_that_both_have() -> None:
+    entries = [
+        {"name": name, "status": "ok", "xsec_obs_pb": limit}
+        for name, limit in (("a", 1.0), ("b", 3.0), ("c", 1.0))
+    ]
+    places = {"a": (200.0, 0.0), "b": (300.0, 0.0), "c": (400.0, 0.0)}
+    published = [(200.0, 0.0, 2.0), (300.0, 0.0, 2.0), (500.0, 0.0, 1.0)]
+    comparison = limits.compare(entries, places, published)
+    assert comparison["ratio"]["median"] == 1.0
+    assert (comparison["ratio"]["min"], comparison["ratio"]["max"]) == (0.5, 1.5)
+    assert comparison["only_ours"] == ["c"]
+    assert comparison["only_published"] == [(500.0, 0.0)]
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """A small search with its upper limits, on cross-sections, too."""
+    folder = tmp_path_factory.mktemp("limits")
+    config = write(folder)
+    theory = "m1,cross_section_pb,relative_uncertainty\n200,4,0.1\n500,0.25,0.2\n"
+    (folder / "theory.csv").write_text(theory, encoding="utf-8")
+    config["analyses"]["small"]["cross_sections"] = "theory.csv"
+    write_config(folder, config)
+    run = snakemake(folder, "upper_limits")
+    assert run.returncode == 0, run.stdout
+    assert "12 done, 0 failed" in run.stdout
+    return folder, config
+
+
+def test_the_limits_of_every_point_are_those_of_the_fit_module(small: tuple[Path, Any]) -> None:
+    table = rows(small[0] / "results/small/upper_limits.csv")
+    assert len(table) == 12
+    for name in ("signal_200_0", "signal_500_100"):
+        m1, m2 = (int(part) for part in name.split("_")[1:])
+        spec = patches.apply(background(), patch(m1, m2)["patch"], name)
+        expected = histfit.upper_limit(spec, beyond_bounds=True)
+        found = [float(table[name][column]) for column in limits.ON_MU]
+        assert found == pytest.approx([expected.observed, *expected.expected], rel=1e-6)
+
+
+def test_at_the_limit_cls_is_five_percent(small: tuple[Path, Any]) -> None:
+    row = rows(small[0] / "results/small/upper_limits.csv")["signal_300_50"]
+    spec = patches.apply(background(), patch(300, 50)["patch"], "signal_300_50")
+    tested = histfit.hypotest(spec, mu=float(row["mu_obs"]))
+    assert tested.CLs_obs == pytest.approx(0.05, abs=1e-7)
+
+
+def test_limits_on_the_cross_section_are_the_strength_times_theory(small: tuple[Path, Any]) -> None:
+    row = rows(small[0] / "results/small/upper_limits.csv")["signal_200_0"]
+    assert float(row["xsec_theory_pb"]) == 4.0
+    for on_mu, on_cross_section in zip(limits.ON_MU, limits.ON_CROSS_SECTION, strict=True):
+        assert float(row[on_cross_section]) == pytest.approx(4.0 * float(row[on_mu]), rel=1e-14)
+
+
+def test_the_figures_are_drawn_and_without_published_limits_nothing_is_compared(
+    small: tuple[Path, Any],
+) -> None:
+    folder = small[0] / "results/small"
+    assert (folder / "limits.png").stat().st_size > 10_000
+    assert (folder / "limits.pdf").stat().st_size > 5_000
+    assert read_json(folder / "limits_comparison.json")["verdict"] == "not compared"
+
+
+def test_a_table_that_does_not_cover_a_mass_ends_the_run_before_it_starts(tmp_path: Path) -> None:
+    config = write(tmp_path)
+    config["analyses"]["small"]["cross_sections"] = "theory.csv"
+    write_config(tmp_path, config)
+    (tmp_path / "theory.csv").write_text("m1,cross_section_pb\n200,4\n400,1\n", encoding="utf-8")
+    run = snakemake(tmp_path, "upper_limits")
+    assert run.returncode != 0
+    assert "Traceback" not in run.stdout
+    assert "theory.csv: column m1: no row covers m1 = 500 of point signal_500_0" in run.stdout
+    assert "reaches from 200 to 400" in run.stdout
+
+
+def test_a_figure_of_limits_shows_each_number_and_where_there_is_none(tmp_path: Path) -> None:
+    plane = np.array([(200.0, 0.0), (300.0, 0.0), (200.0, 50.0), (300.0, 50.0)])
+    points = Points(("a", "b", "c", "d"), *plane.T, {"observed": np.full(4, 0.01)})
+    contours = {
+        "axes": {axis: {"label": axis, "unit": "GeV"} for axis in ("x", "y")},
+        "region": plane.tolist(),
+        "curves": {"observed": [[[200.0, 20.0], [300.0, 30.0]]]},
+        "method": {"boundary_places": 0},
+    }
+    out = [tmp_path / "limits.png"]
+    values = np.array([1.234, 120.0, math.nan, 0.5])
+    figure = limit_figure.draw(contours, points, values, "upper limit [fb]", "Title", (), out)
+    assert [text.get_text() for text in figure.axes[0].texts] == ["1.2", "120", "0.5"]
+    assert out[0].stat().st_size > 5_000
+
+
+def test_the_limit_known_to_full_precision_is_reproduced_with_its_own_interpolation(
+    published_1lbb: Path,
+) -> None:
+    """(900, 250), from pyhf's authors: CLs at 41 strengths from 0 to 5, joined by straight lines.
+    Where CLs itself is 0.05 lies lower by 1.1e-3 of it: lines lie above a convex curve."""
+    published = 2.547958147632675
+    index = index_patchset(published_1lbb / "patchset.json")
+    point = next(entry for entry in index.patches if entry.values == (900, 250))
+    spec = read_json(published_1lbb / "BkgOnly.json")
+    operations = patches.load_patch(published_1lbb, point)
+    model = histfit.Background(spec).model(patches.apply(spec, operations, point.name))
+    strengths = np.linspace(0.0, 5.0, 41)[19:23]
+    cls = [histfit.hypotest(model, mu=float(mu)).CLs_obs for mu in strengths]
+    assert cls[0] > 0.05 > cls[-1]
+    interpolated = np.interp(-0.05, -np.array(cls), strengths)
+    assert interpolated == pytest.approx(published, abs=1e-4)
+    exact = histfit.upper_limit(model).observed
+    assert exact is not None
+    assert published - exact == pytest.approx(2.78e-3, abs=1e-4)
+
+
+@pytest.mark.long
+def test_limits_of_1lbb_are_the_published_ones(mirror: Path, tmp_path: Path) -> None:
+    """t17 of the record, in pb to four decimals. The theory table lies beside the mirror."""
+    wino = mirror.parent / "reference" / "wino_C1N2_cross_section_13TeV.csv"
+    if not wino.exists():
+        pytest.skip(f"needs the theory cross-sections at {wino}")
+    folder = clone(tmp_path / "1Lbb")
+    with wino.open(encoding="utf-8", newline="") as file:
+        lines = [
+            [float(cell) for cell in row.values()] for row in csv.DictReader(line for line in file)
+        ]
+    theory = "".join(f"{m},{a + b},{(da + db) / (a + b)}\n" for m, a, da, b, db in lines)
+    header = "m1,cross_section_fb,relative_uncertainty\n"
+    (folder / "wino.csv").write_text(header + theory, encoding="utf-8")
+    changes = {"1Lbb": {"cross_sections": "wino.csv"}}
+    run = snakemake(
+        folder, "upper_limits", "--config", f"mirror={mirror}", f"analyses={json.dumps(changes)}",
+        project=folder,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stdout
+    assert "125 done, 0 failed" in run.stdout
+    comparison = read_json(folder / "results/1Lbb/limits_comparison.json")
+    assert comparison["points"] == 125
+    assert comparison["only_published"] == [[225.0, 75.0], [300.0, 100.0]]
+    ratio = comparison["ratio"]
+    assert ratio["median"] == pytest.approx(1.017, abs=0.003)
+    assert ratio["p84"] - ratio["p16"] < 0.03
+    assert 0.96 < ratio["min"] < ratio["max"] < 1.06

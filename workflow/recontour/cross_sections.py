@@ -1,0 +1,174 @@
+"""Theory cross-sections of signals: a table that the user gives, and its value at a point."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from recontour.errors import UserError, printable
+from recontour.likelihood import Point, Value, as_value
+
+UNITS = {"cross_section_pb": 1.0, "cross_section_fb": 1e-3}
+"""Columns that may hold the cross-section, and their units in pb."""
+
+UNCERTAINTY = "relative_uncertainty"
+
+
+class CrossSection(NamedTuple):
+    """A cross-section in pb, and its uncertainty relative to it (None: not given)."""
+
+    value: float
+    uncertainty: float | None
+
+
+@dataclass(frozen=True)
+class CrossSections:
+    """A table of cross-sections: the file, the labels that it depends on, and its rows by their
+    values."""
+
+    path: Path
+    labels: tuple[str, ...]
+    rows: dict[tuple[Value, ...], CrossSection]
+
+    @property
+    def has_uncertainty(self) -> bool:
+        """Does the table state uncertainties?"""
+        return any(row.uncertainty is not None for row in self.rows.values())
+
+    def at(self, point: Point, labels: Sequence[str]) -> CrossSection:
+        """The cross-section of a point with one value for each of `labels`.
+
+        Between the values of a table of one label, cross-section and uncertainty follow power laws
+        of it, as the cross-sections of heavy particles do over small steps in mass; nothing is
+        extrapolated. Raises UserError for a point that the table does not cover.
+        """
+        values = tuple(point.values[labels.index(label)] for label in self.labels)
+        if values in self.rows:
+            return self.rows[values]
+        between = self._between(values[0]) if len(values) == 1 else None
+        if between is None:
+            wanted = ", ".join(
+                f"{k} = {printable(v)}" for k, v in zip(self.labels, values, strict=True)
+            )
+            raise UserError(
+                f"{self.path}: column {printable(', '.join(self.labels))}: no row covers {wanted} "
+                f"of point {printable(point.name)}; {self._covered()}; add a row for it"
+            )
+        return between
+
+    def _between(self, value: Value) -> CrossSection | None:
+        numbers = sorted(v for (v,) in self.rows if not isinstance(v, str) and v > 0)
+        if isinstance(value, str) or not numbers or not numbers[0] < value < numbers[-1]:
+            return None
+        high = next(v for v in numbers if v > value)
+        low = numbers[numbers.index(high) - 1]
+        share = math.log(value / low) / math.log(high / low)
+        first, second = self.rows[(low,)], self.rows[(high,)]
+        if first.uncertainty is None or second.uncertainty is None:
+            uncertainty = None
+        else:
+            uncertainty = _power(first.uncertainty, second.uncertainty, share)
+        return CrossSection(_power(first.value, second.value, share), uncertainty)
+
+    def _covered(self) -> str:
+        if len(self.labels) == 1:
+            numbers = sorted(v for (v,) in self.rows if not isinstance(v, str))
+            if numbers:
+                return f"the table reaches from {numbers[0]} to {numbers[-1]}"
+        rows = [f"({', '.join(map(printable, row))})" for row in self.rows]
+        more = f" and {len(rows) - 5} more" if len(rows) > 5 else ""
+        return f"the table holds {', '.join(rows[:5])}{more}"
+
+
+def read(path: Path | str, labels: Sequence[str]) -> CrossSections:
+    """Read a table of cross-sections (CSV): columns that are labels of the points, one column
+    `cross_section_pb` or `cross_section_fb`, and, if wanted, `relative_uncertainty` (0.07 for 7 %).
+
+    Raises UserError naming row and column.
+    """
+    try:
+        with Path(path).open(encoding="utf-8-sig", newline="") as file:
+            table = [
+                (number, row)
+                for number, row in enumerate(csv.reader(file, strict=True), 1)
+                if any(cell.strip() for cell in row)
+            ]
+    except FileNotFoundError:
+        raise UserError(
+            f"{path}: there is no such table of cross-sections; check the config key cross_sections"
+        ) from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path}: not a table in CSV form ({printable(error)})") from None
+    header = tuple(cell.strip() for cell in table[0][1]) if table else ()
+    keys, size = _columns(header, labels, path)
+    rows: dict[tuple[Value, ...], CrossSection] = {}
+    for number, cells in table[1:]:
+        where = f"{path}, row {number}"
+        if len(cells) != len(header):
+            raise UserError(f"{where}: {len(cells)} cells, expected {len(header)}")
+        row = dict(zip(header, (cell.strip() for cell in cells), strict=True))
+        values = tuple(as_value(row[key]) for key in keys)
+        if values in rows:
+            raise UserError(
+                f"{where}, column {', '.join(keys)}: the values {', '.join(map(printable, values))}"
+                " stand in an earlier row, too; remove one of the two rows"
+            )
+        rows[values] = CrossSection(
+            UNITS[size] * _positive(row[size], f"{where}, column {size}"),
+            _fraction(row.get(UNCERTAINTY, ""), f"{where}, column {UNCERTAINTY}"),
+        )
+    if not rows:
+        raise UserError(f"{path}: holds no cross-sections; expected a row a mass")
+    return CrossSections(Path(path), keys, rows)
+
+
+def check_coverage(table: CrossSections, points: Iterable[Point], labels: Sequence[str]) -> None:
+    """Raise UserError for the first point that the table does not cover."""
+    for point in points:
+        table.at(point, labels)
+
+
+def _columns(
+    header: Sequence[str], labels: Sequence[str], path: Path | str
+) -> tuple[tuple[str, ...], str]:
+    """The columns that are labels, and the one that holds the cross-section."""
+    keys = tuple(column for column in header if column in labels)
+    sizes = [column for column in header if column in UNITS]
+    unknown = [column for column in header if column not in (*labels, *UNITS, UNCERTAINTY)]
+    if not keys or len(sizes) != 1 or unknown or len(set(header)) < len(header):
+        raise UserError(
+            f"{path}: found the columns {printable(', '.join(header)) or 'none'}; expected one or "
+            f"more of the labels {printable(', '.join(labels))}, then {' or '.join(UNITS)} and, if "
+            f"you wish, {UNCERTAINTY}"
+        )
+    return keys, sizes[0]
+
+
+def _positive(text: str, where: str) -> float:
+    value = as_value(text)
+    if isinstance(value, str) or not 0 < value < math.inf:
+        raise UserError(f'{where}: found "{printable(text)[:40]}", expected a number above 0')
+    return float(value)
+
+
+def _fraction(text: str, where: str) -> float | None:
+    if not text:
+        return None
+    value = as_value(text)
+    if isinstance(value, str) or not 0 <= value < 1:
+        raise UserError(
+            f'{where}: found "{printable(text)[:40]}", expected a fraction from 0 to below 1 (0.07 '
+            "for 7 %)"
+        )
+    return float(value)
+
+
+def _power(low: float, high: float, share: float) -> float:
+    """Between two values, by a power law; linearly if one is 0."""
+    if low == 0.0 or high == 0.0:
+        return low + share * (high - low)
+    return low ** (1.0 - share) * high**share

@@ -1,0 +1,142 @@
+"""Upper limits: the columns of their table, limits on cross-sections, and published ones."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from recontour import tables
+from recontour.cross_sections import CrossSections
+from recontour.errors import UserError, printable
+from recontour.likelihood import Point
+from recontour.results import Results, Row
+
+if TYPE_CHECKING:
+    from histfit import UpperLimit
+
+LIMITS = ("obs", "exp_m2", "exp_m1", "exp_0", "exp_p1", "exp_p2")
+"""Observed limit, and the expected ones at −2, −1, 0, +1, +2 standard deviations."""
+
+ON_MU = tuple(f"mu_{limit}" for limit in LIMITS)
+ON_CROSS_SECTION = tuple(f"xsec_{limit}_pb" for limit in LIMITS)
+QUANTILES = {"min": 0, "p05": 0.05, "p16": 0.16, "median": 0.5, "p84": 0.84, "p95": 0.95, "max": 1}
+THEORY = ("xsec_theory_pb", "xsec_theory_uncertainty")
+
+
+def columns(labels: Sequence[str]) -> tuple[str, ...]:
+    """The columns of a batch's results. Raises UserError for a label that is the name of another
+    column."""
+    own = (*ON_MU, "status", "fits", "reason")
+    for label in labels:
+        if label in ("name", *own, *THEORY, *ON_CROSS_SECTION):
+            raise UserError(
+                f'the label "{printable(label)}" is also a column of the upper limits; rename the '
+                "label"
+            )
+    return ("name", *labels, *own)
+
+
+def found(point: Point, labels: Sequence[str], limit: UpperLimit) -> Row:
+    """The row of a point with these limits, or of a failed one if a limit is missing."""
+    values = (limit.observed, *limit.expected)
+    for column, value in zip(ON_MU, values, strict=True):
+        if value is None or not 0.0 < value < math.inf:
+            reason = f"no limit {column} was found up to a signal strength of {limit.reach:g}"
+            return failed(point, labels, reason)
+    return _row(point, labels, (*values, "ok", limit.fits, ""))
+
+
+def failed(point: Point, labels: Sequence[str], reason: object) -> Row:
+    """The row of a point without limits."""
+    return _row(point, labels, (*[None] * len(ON_MU), "failed", None, printable(reason)))
+
+
+def _row(point: Point, labels: Sequence[str], cells: Sequence[object]) -> Row:
+    return dict(zip(columns(labels), (point.name, *point.values, *cells), strict=True))
+
+
+def on_cross_sections(
+    table: Results, points: Sequence[Point], theory: CrossSections | None
+) -> Results:
+    """The table with the theory cross-section of each point and the limits on the cross-section,
+    signal strength times theory, in pb; `points` are those of the rows. Without cross-sections, the
+    table as it is. Raises UserError for a point that they do not cover."""
+    if theory is None:
+        return table
+    rows = []
+    for row, point in zip(table.rows, points, strict=True):
+        value, uncertainty = theory.at(point, table.labels)
+        cells = dict(zip(THEORY, (value, uncertainty), strict=True))
+        for column, mu in zip(ON_CROSS_SECTION, ON_MU, strict=True):
+            cells[column] = None if row[mu] is None else row[mu] * value
+        last = {column: row[column] for column in ("status", "fits", "reason")}
+        rows.append({k: v for k, v in row.items() if k not in last} | cells | last)
+    return replace(table, rows=tuple(rows))
+
+
+def read_published(path: Path | str) -> list[tuple[float, float, float]]:
+    """The rows of a published table of upper limits on cross-sections: x, y, limit in pb. Raises
+    UserError if it has other columns."""
+    table = tables.read_table(path)
+    unit = re.search(r"\[\s*(pb|fb)\s*\]", table.columns[-1])
+    if len(table.columns) != 3 or not unit:
+        raise UserError(
+            f"{path}: found the columns {printable(', '.join(table.columns))}; expected the "
+            "values of both axes and an upper limit in [pb] or [fb]; check the table that the "
+            "config names for upper_limits"
+        )
+    factor = {"pb": 1.0, "fb": 1e-3}[unit[1]]
+    return [(x, y, factor * limit) for x, y, limit in table.rows]
+
+
+def compare(
+    rows: Sequence[Mapping[str, Any]],
+    places: Mapping[str, tuple[float, float]],
+    published: Sequence[tuple[float, float, float]],
+) -> dict[str, Any]:
+    """Our observed limits on cross-sections over the published ones.
+
+    Args:
+        rows: the rows of upper_limits.json
+        places: x and y of the points, by name
+        published: what `read_published` returned
+
+    Returns what limits_comparison.json holds: the quantiles of the ratio, the ratio for every point
+    that stands in both tables, and the names or places of those that stand in one.
+    """
+    if not rows or ON_CROSS_SECTION[0] not in rows[0]:
+        reason = "published limits are on cross-sections: set the config key cross_sections"
+        return {"verdict": "not compared", "reasons": [reason]}
+    theirs = {(x, y): limit for x, y, limit in published}
+    both = [
+        {
+            "name": row["name"],
+            "x": places[row["name"]][0],
+            "y": places[row["name"]][1],
+            "ours_pb": row[ON_CROSS_SECTION[0]],
+            "published_pb": theirs[places[row["name"]]],
+            "ratio": row[ON_CROSS_SECTION[0]] / theirs[places[row["name"]]],
+        }
+        for row in rows
+        if row["status"] == "ok" and places[row["name"]] in theirs
+    ]
+    if not both:
+        reason = "no point has a limit in our table and in the published one"
+        return {"verdict": "not compared", "reasons": [reason]}
+    compared = {(entry["x"], entry["y"]) for entry in both}
+    ratios = [entry["ratio"] for entry in both]
+    return {
+        "verdict": "compared",
+        "reasons": [],
+        "points": len(both),
+        "ratio": {name: float(np.quantile(ratios, q)) for name, q in QUANTILES.items()},
+        "only_ours": [row["name"] for row in rows if places[row["name"]] not in compared],
+        "only_published": sorted(place for place in theirs if place not in compared),
+        "compared": both,
+    }

@@ -1,0 +1,98 @@
+# Upper limits on the signal strength and, with a table of theory cross-sections, on the cross-section.
+
+
+rule limits:
+    input:
+        members="results/{analysis}/likelihood/members",
+        patches="results/{analysis}/likelihood/patches.csv",
+        code=code("limits.py"),
+    output:
+        "results/{analysis}/limits/{batch}.jsonl",
+    log:
+        "results/{analysis}/logs/limits/{batch}.log",
+    benchmark:
+        "results/{analysis}/benchmarks/limits/{batch}.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    params:
+        run=run,
+        background=setting("likelihood", "background"),
+        points=batch_points,
+    shell:
+        "{params.run}/limits.py --members {input.members:q} --background {params.background:q}"
+        " --patches {input.patches:q} --output {output:q} {params.points:q} > {log:q} 2>&1"
+
+
+rule limits_table:
+    input:
+        batches=batched("limits"),
+        points=points_table,
+        cross_sections=cross_sections,
+        code=code("limits_table.py"),
+    output:
+        csv="results/{analysis}/upper_limits.csv",
+        json="results/{analysis}/upper_limits.json",
+    log:
+        "results/{analysis}/logs/limits_table.log",
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        run=run,
+        select=wanted,
+    shell:
+        "{params.run}/limits_table.py --points {input.points:q} --select {params.select:q}"
+        " --cross-sections {input.cross_sections:q} --csv {output.csv:q} --json {output.json:q}"
+        " {input.batches:q} > {log:q} 2>&1"
+
+
+rule limits_plot:
+    input:
+        limits="results/{analysis}/upper_limits.json",
+        cls="results/{analysis}/cls.csv",
+        contours="results/{analysis}/contours.json",
+        code=code("limits_plot.py"),
+    output:
+        png="results/{analysis}/limits.png",
+        pdf="results/{analysis}/limits.pdf",
+    log:
+        "results/{analysis}/logs/limits_plot.log",
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        run=run,
+        title=setting("title"),
+        labels=setting("labels"),
+    shell:
+        "{params.run}/limits_plot.py --limits {input.limits:q} --cls {input.cls:q}"
+        " --contours {input.contours:q} --title {params.title:q} --labels {params.labels:q}"
+        " --png {output.png:q} --pdf {output.pdf:q} > {log:q} 2>&1"
+
+
+# Comes last, and fails if too many points failed, like `summary`.
+rule limits_compare:
+    input:
+        limits="results/{analysis}/upper_limits.json",
+        plane=plane_of_points,
+        figure=limits_figure,
+        published=published_limits,
+        code=code("limits_compare.py"),
+    output:
+        "results/{analysis}/limits_comparison.json",
+    log:
+        "results/{analysis}/logs/limits_summary.log",
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        run=run,
+        title=setting("title"),
+        tolerated=config["tolerate_failed_points"],
+    shell:
+        "{params.run}/limits_compare.py --title {params.title:q} --limits {input.limits:q}"
+        " --plane {input.plane:q} --published {input.published:q} --tolerated {params.tolerated}"
+        " --output {output:q} > {log:q} 2>&1"
+
+
+rule upper_limits:
+    input:
+        expand("results/{analysis}/limits_comparison.json", analysis=config["run"]),

@@ -1,0 +1,61 @@
+"""Sum up the upper limits, compare them with published ones, and fail if too many points did."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from recontour import cli, limits, points, results
+from recontour.errors import UserError
+from recontour.files import read_json, write_json
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--title", required=True)
+    parser.add_argument("--limits", required=True, help="upper limits as JSON")
+    parser.add_argument("--plane", nargs="*", help="table of CLs and contours: where points lie")
+    parser.add_argument("--published", nargs="?", help="table of upper limits on cross-sections")
+    parser.add_argument("--tolerated", required=True, type=int, help="failed points allowed")
+    parser.add_argument("--output", required=True)
+    options = parser.parse_args()
+
+    rows = read_json(options.limits)
+    failed = [row for row in rows if row["status"] != "ok"]
+    if options.published and options.plane:
+        cls, contours = options.plane
+        axes = read_json(contours)["axes"]
+        scan = points.read_points(results.read_cells(cls), axes, cls)
+        places = dict(zip(scan.names, map(tuple, scan.plane.tolist()), strict=True))
+        published = limits.read_published(options.published)
+        comparison = limits.compare(rows, places, published)
+    else:
+        comparison = {"verdict": "not compared", "reasons": ["no published limits are given"]}
+    print(f"{options.title}: upper limits")
+    print(f"  points      {len(rows) - len(failed)} done, {len(failed)} failed")
+    print("\n".join(agreement(comparison)))
+    write_json(options.output, comparison)
+    if len(failed) > options.tolerated:
+        raise UserError(
+            f"{options.title}: {len(failed)} of {len(rows)} points have no upper limit, for the "
+            f"reasons in {options.limits}; all others are there. To accept that, set "
+            f"tolerate_failed_points: {len(failed)} in the config"
+        )
+
+
+def agreement(comparison: Mapping[str, Any]) -> Iterator[str]:
+    """How our limits compare with the published ones."""
+    for reason in comparison["reasons"]:
+        yield f"  published   {comparison['verdict']}: {reason}"
+    if "ratio" in comparison:
+        ratio = {name: f"{value:.3f}" for name, value in comparison["ratio"].items()}
+        yield (
+            f"  published   ours/published at {comparison['points']} points: median "
+            f"{ratio['median']}, 68 % from {ratio['p16']} to {ratio['p84']}, all from "
+            f"{ratio['min']} to {ratio['max']}"
+        )
+
+
+if __name__ == "__main__":
+    cli.main(main)

@@ -1,0 +1,33 @@
+"""Join the upper limits of all batches into a table, with limits on cross-sections."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from recontour import cli, cross_sections, limits, results, selection
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--points", required=True, help="table of points")
+    parser.add_argument("--select", required=True, type=json.loads, help="JSON: which of them")
+    parser.add_argument("--cross-sections", nargs="?", help="table of theory cross-sections")
+    parser.add_argument("--csv", required=True)
+    parser.add_argument("--json", required=True)
+    parser.add_argument("batches", nargs="+", help="limits of batches of points")
+    options = parser.parse_args()
+
+    table = selection.read_points(options.points)
+    points = selection.select(table.points, options.select)
+    joined = results.join_batches(options.batches, points, table.labels, limits.columns)
+    theory = None
+    if options.cross_sections:
+        theory = cross_sections.read(options.cross_sections, table.labels)
+    joined = limits.on_cross_sections(joined, points, theory)
+    results.write_csv(options.csv, joined)
+    results.write_rows_json(options.json, joined)
+
+
+if __name__ == "__main__":
+    cli.main(main)
