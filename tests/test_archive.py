@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from recontour.archive import Limits, unpack
 from recontour.errors import UserError
+from recontour.files import sha256
 
 FILES = {"BkgOnly.json": b'{"background": 1}', "patchset.json": b'{"patches": []}'}
 WANTED = ["BkgOnly.json", "patchset.json"]
@@ -62,6 +63,7 @@ def unpacked(
     out = folder / "out"
     paths = unpack(folder / "archive", out, wanted, limits=Limits(**limits))  # type: ignore[arg-type]
     assert sorted(path for path in out.rglob("*") if path.is_file()) == list(paths)
+    assert all(sha256(path) == found for path, found in paths.items())
     return [path.relative_to(out).as_posix() for path in paths]
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
+import hashlib
 import os
 import re
-import shutil
 import stat
 import struct
 import tarfile
@@ -42,13 +43,13 @@ def unpack(
     members: Sequence[str],
     *,
     limits: Limits = Limits(),
-) -> tuple[Path, ...]:
+) -> dict[Path, str]:
     """Unpack `members` of a tar, tar.gz or zip archive, or a plain JSON file, told by content.
 
     A member is named by its path or the end of it (`BkgOnly.json` finds `likelihood/BkgOnly.json`
     if it is the only one), and may hold `*` (`RegionA/patch.*.json`). It is written to
-    `destination/<member>`, nothing before all is well. Returns the paths written, sorted.
-    Raises UserError, naming what the archive holds when a member is missing.
+    `destination/<member>`, nothing before all is well. Returns the paths written, sorted, with
+    their SHA-256. Raises UserError, naming what the archive holds when a member is missing.
     """
     archive, destination = Path(archive), Path(destination)
     for member in members:
@@ -56,6 +57,7 @@ def unpack(
     destination.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".unpack-", dir=destination) as folder:
         held: list[str] = []
+        sums: dict[Path, str] = {}
         copies: dict[str, dict[str, Path]] = {}  # by place in the destination, then by member
         with _read_errors(archive):
             for name, content in _entries(archive, members, _Guard(archive, limits)):
@@ -63,14 +65,14 @@ def unpack(
                 for place in _places(name, members):
                     copy = Path(folder) / str(len(held))
                     copies.setdefault(place, {})[name] = copy
-                    _write(content, copy)
+                    sums[copy] = _write(content, copy)
         chosen = {place: _only(archive, place, found) for place, found in copies.items()}
         _check_complete(archive, members, chosen, held)
         for place, copy in chosen.items():
             target = destination / place
             target.parent.mkdir(parents=True, exist_ok=True)
             copy.replace(target)
-    return tuple(sorted(destination / place for place in chosen))
+    return {destination / place: sums[chosen[place]] for place in sorted(chosen)}
 
 
 class _Guard:
@@ -252,11 +254,16 @@ def _listing(names: Iterable[str]) -> str:
     return ", ".join(shown[:10]) + more
 
 
-def _write(content: IO[bytes], path: Path) -> None:
+def _write(content: IO[bytes], path: Path) -> str:
+    """Write `content` to `path`; returns its SHA-256."""
+    found = hashlib.sha256()
     with path.open("wb") as file:
-        shutil.copyfileobj(content, file, _PIECE)
+        while piece := content.read(_PIECE):
+            found.update(piece)
+            file.write(piece)
         file.flush()
         os.fsync(file.fileno())
+    return found.hexdigest()
 
 
 @contextmanager
@@ -267,7 +274,6 @@ def _read_errors(archive: Path) -> Iterator[None]:
     except (
         tarfile.TarError,
         zipfile.BadZipFile,
-        gzip.BadGzipFile,
         zlib.error,
         struct.error,
         EOFError,
@@ -276,7 +282,10 @@ def _read_errors(archive: Path) -> Iterator[None]:
         OverflowError,
         NotImplementedError,
         RuntimeError,
+        OSError,
     ) as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise  # no damage: a full disk, or a file that cannot be read
         raise UserError(
             f"{archive}: damaged, or no tar, tar.gz or zip archive or JSON file "
             f"({printable(error)[:120]}); delete it, so that it is fetched again"

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
+import signal
 import sys
 from collections.abc import Callable
 from typing import NoReturn
 
 from recontour.errors import UserError, printable
 
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
 
 def main(function: Callable[[], None]) -> NoReturn:
     """Run a program's `function` and exit: 0 when it returns; 1 with a one-paragraph `error: …`
     on stderr when it raises UserError or OSError (unwritable folder, full disk)."""
+    _end_with_parent()
     try:
         function()
     except UserError as error:
@@ -26,3 +32,13 @@ def main(function: Callable[[], None]) -> NoReturn:
         sys.exit(0)
     print(f"error: {printable(message)}", file=sys.stderr)
     sys.exit(1)
+
+
+def _end_with_parent() -> None:
+    """Let the kernel end this process with Snakemake, which RECONTOUR_PARENT names: a job of a run
+    that was killed must not write among those of the next. Elsewhere than on Linux, it goes on."""
+    parent = os.environ.get("RECONTOUR_PARENT")
+    if parent and sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != int(parent):  # it had ended before
+            sys.exit("error: the run that this job belongs to has ended")

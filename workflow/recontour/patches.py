@@ -66,7 +66,7 @@ def load_patch(folder: Path | str, patch: Patch) -> list[dict[str, Any]]:
         raise UserError(
             f"{where}: {len(data)} bytes from byte {patch.offset} on have sha256 {found}, but "
             f"{patch.length} bytes with sha256 {patch.sha256} were verified: the file changed "
-            "after it was verified; delete its folder and run again"
+            "after it was verified; run again, and it is unpacked and verified anew"
         )
     content = parse_json(data, where)
     operations: list[dict[str, Any]] = content["patch"] if type(content) is dict else content

@@ -13,6 +13,7 @@ from recontour import patches, results, selection
 from recontour.errors import UserError
 from recontour.files import read_json
 from recontour.likelihood import Point
+from recontour.seals import seal
 
 Compute = Callable[[Point, Sequence[str], histfit.Model], results.Row]
 Fail = Callable[[Point, Sequence[str], object], results.Row]
@@ -41,8 +42,8 @@ def write(options: argparse.Namespace, compute: Compute, fail: Fail) -> None:
 
     rows = []
     for patch in selection.select(index.patches, options.points):
+        operations = patches.load_patch(options.members, patch)
         try:
-            operations = patches.load_patch(options.members, patch)
             model = background.model(patches.apply(spec, operations, patch.name))
             row = compute(patch, index.labels, model)
         except (UserError, histfit.HistfitError) as error:
@@ -54,3 +55,4 @@ def write(options: argparse.Namespace, compute: Compute, fail: Fail) -> None:
             print(f"{patch.name} failed: {row['reason']}")
         rows.append(row)
     results.write_batch(options.output, rows)
+    seal(options.output)

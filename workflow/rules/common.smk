@@ -1,6 +1,7 @@
 # What the rules share: the checked configuration, the points, and how a program is called.
 
 import json
+import os
 import re
 import shlex
 import sys
@@ -15,7 +16,7 @@ if WORKFLOW.is_relative_to(Path.cwd()):
     WORKFLOW = WORKFLOW.relative_to(Path.cwd())
 sys.path.insert(0, str(WORKFLOW.absolute()))
 
-from recontour import batches, imports
+from recontour import batches, imports, workdir
 from recontour import config as configuration
 from recontour.errors import UserError, printable
 
@@ -30,12 +31,28 @@ try:
 except UserError as error:
     sys.exit(f"error: {printable(error)}")
 
+# Jobs on a cluster read this file, too; what follows is for the run that they belong to.
+RUN = workdir.Run()
+if workflow.is_main_process:
+    if RUN.alone():
+        sources = [*WORKFLOW.rglob("*.py"), *(scan.table for scan in SCANS.values())]
+        for note in RUN.tidy(Path("results"), sources):
+            print(f"note: {note}", file=sys.stderr)
+    else:
+        print(f"note: {RUN.other()}", file=sys.stderr)
+
 
 wildcard_constraints:
     analysis="|".join(map(re.escape, ANALYSES)),
     batch=batches.PATTERN,
     curve="(observed|expected|upper_limits)[a-z_]*",
     patch="[^/]+",
+
+
+def begin():
+    """Stop before the first job if another run works here. Dry runs do not come this far."""
+    if not RUN.alone():
+        sys.exit(f"error: {RUN.other()}; wait until it has ended")
 
 
 def run(wildcards, output):
@@ -47,7 +64,9 @@ def run(wildcards, output):
     """
     deployed = workflow.deployment_settings.deployment_method
     python = "python" if deployed else sys.executable
-    return shlex.join(["env", f"PYTHONPATH={WORKFLOW}", python, f"{WORKFLOW}/scripts"])
+    program = shlex.join([f"PYTHONPATH={WORKFLOW}", python, f"{WORKFLOW}/scripts"])
+    # In place of the shell, so that the program is Snakemake's child, and ends with it (cli.main).
+    return f"exec env RECONTOUR_PARENT=$PPID {program}"
 
 
 def code(script):
@@ -162,7 +181,20 @@ def drawn_results(wildcards):
     if not can_draw(wildcards):
         return []
     folder = f"results/{wildcards.analysis}"
-    return [f"{folder}/comparison.json", ancient(f"{folder}/exclusion.png")]
+    figure = before(f"{folder}/exclusion.png", f"{folder}/summary.txt")
+    return [f"{folder}/comparison.json", figure]
+
+
+def provenance_record(wildcards):
+    folder = f"results/{wildcards.analysis}"
+    return before(f"{folder}/provenance.json", f"{folder}/summary.txt")
+
+
+def before(path, last):
+    """An input that must be there before `last`, but is no reason to repeat it. While `last` is
+    missing, it is an ordinary input: Snakemake 9 does not make what is missing if the only input
+    that is made anew is an ancient file that exists."""
+    return ancient(path) if os.path.exists(last) else path
 
 
 def plane_of_points(wildcards):
@@ -175,7 +207,9 @@ def plane_of_points(wildcards):
 
 def limits_figure(wildcards):
     folder = f"results/{wildcards.analysis}"
-    return ancient(f"{folder}/limits.png") if can_draw(wildcards) else []
+    if not can_draw(wildcards):
+        return []
+    return before(f"{folder}/limits.png", f"{folder}/limits_comparison.json")
 
 
 def effective_config(wildcards, output):

@@ -27,7 +27,7 @@ rule summary:
     input:
         cls="results/{analysis}/cls.json",
         drawn=drawn_results,
-        provenance=ancient("results/{analysis}/provenance.json"),
+        provenance=provenance_record,
         code=code("summary.py"),
     output:
         "results/{analysis}/summary.txt",

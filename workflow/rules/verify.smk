@@ -16,11 +16,12 @@ rule verify:
         "../../envs/environment.yaml"
     params:
         run=run,
+        sha256=setting("likelihood", "sha256"),
         background=setting("likelihood", "background"),
         background_digest=setting("likelihood", "background_digest"),
         patchset=setting("likelihood", "patchset"),
     shell:
-        "{params.run}/verify.py --archive {input.archive:q} --points {input.points:q}"
+        "{params.run}/verify.py --archive {input.archive:q} --sha256 {params.sha256} --points {input.points:q}"
         " --background {params.background:q} --background-digest {params.background_digest}"
         " --patchset {params.patchset:q} --members {output.members:q}"
         " --patches {output.patches:q} --report {output.report:q} > {log:q} 2>&1"

@@ -6,6 +6,7 @@ import argparse
 import json
 
 from recontour import cli, results, selection
+from recontour.seals import seal
 
 
 def main() -> None:
@@ -24,6 +25,7 @@ def main() -> None:
     results.write_csv(options.csv, joined)
     results.write_rows_json(options.json, joined)
     results.write_harvest(options.harvest, joined)
+    seal(options.csv, options.json, options.harvest)
 
 
 if __name__ == "__main__":

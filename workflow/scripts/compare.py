@@ -8,6 +8,7 @@ import json
 from recontour import cli, compare, points, results
 from recontour.files import read_json, write_json
 from recontour.published import read_curves
+from recontour.seals import seal
 
 
 def main() -> None:
@@ -24,6 +25,7 @@ def main() -> None:
     published = read_curves(options.published)
     comparison = compare.compare(contours, published, scan, options.tolerance)
     write_json(options.output, comparison)
+    seal(options.output)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import json
 
 from recontour import cli, contour, points, results
 from recontour.files import write_json
+from recontour.seals import seal
 
 
 def main() -> None:
@@ -24,6 +25,7 @@ def main() -> None:
 
     scan = points.read_points(results.read_cells(options.cls), options.axes, options.cls)
     write_json(options.output, contour.contours(scan, options.axes, options.boundary))
+    seal(options.output)
 
 
 if __name__ == "__main__":

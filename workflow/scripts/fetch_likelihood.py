@@ -8,6 +8,7 @@ from dataclasses import asdict
 from recontour import cli
 from recontour.fetch import fetch_resource
 from recontour.files import write_json
+from recontour.seals import seal
 
 
 def main() -> None:
@@ -28,6 +29,7 @@ def main() -> None:
         mirror=options.mirror or None,
     )
     write_json(options.record, asdict(retrieved))
+    seal(options.output, options.record)
     print(f"{options.doi} from {retrieved.source} {retrieved.location}: {retrieved.size} bytes")
 
 

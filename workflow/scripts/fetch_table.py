@@ -8,6 +8,7 @@ from dataclasses import asdict
 from recontour import cli
 from recontour.fetch import fetch_table
 from recontour.files import write_json
+from recontour.seals import seal
 
 
 def main() -> None:
@@ -32,6 +33,7 @@ def main() -> None:
         mirror=options.mirror or None,
     )
     write_json(options.record, asdict(retrieved) | {"digest": options.digest})
+    seal(options.output, options.record)
     print(f"{options.doi} from {retrieved.source} {retrieved.location}: {retrieved.size} bytes")
 
 

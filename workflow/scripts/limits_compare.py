@@ -9,6 +9,7 @@ from typing import Any
 from recontour import cli, limits, points, results
 from recontour.errors import UserError
 from recontour.files import read_json, write_json
+from recontour.seals import seal
 
 
 def main() -> None:
@@ -36,6 +37,7 @@ def main() -> None:
     print(f"  points      {len(rows) - len(failed)} done, {len(failed)} failed")
     print("\n".join(agreement(comparison)))
     write_json(options.output, comparison)
+    seal(options.output)
     if len(failed) > options.tolerated:
         raise UserError(
             f"{options.title}: {len(failed)} of {len(rows)} points have no upper limit, for the "

@@ -10,6 +10,7 @@ import numpy as np
 from recontour import cli, limit_figure, points, results
 from recontour.files import read_json
 from recontour.limits import ON_CROSS_SECTION, ON_MU
+from recontour.seals import seal
 
 
 def main() -> None:
@@ -38,6 +39,7 @@ def main() -> None:
         what = f"upper limit on the cross-section [{'fb' if in_fb else 'pb'}]"
     out = [options.png, options.pdf]
     limit_figure.draw(contours, scan, limits, what, options.title, options.labels, out)
+    seal(*out)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import argparse
 import json
 
 from recontour import cli, cross_sections, limits, results, selection
+from recontour.seals import seal
 
 
 def main() -> None:
@@ -27,6 +28,7 @@ def main() -> None:
     joined = limits.on_cross_sections(joined, points, theory)
     results.write_csv(options.csv, joined)
     results.write_rows_json(options.json, joined)
+    seal(options.csv, options.json)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import json
 from recontour import cli, figure, points, results
 from recontour.files import read_json
 from recontour.published import read_curves
+from recontour.seals import seal
 
 
 def main() -> None:
@@ -26,6 +27,7 @@ def main() -> None:
     published = read_curves(options.published)
     out = [options.png, options.pdf]
     figure.draw(contours, scan, published, options.title, options.labels, out)
+    seal(*out)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from recontour import cli, provenance
 from recontour.files import write_json
+from recontour.seals import seal
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -25,6 +26,7 @@ def main() -> None:
         options.config, options.downloads, options.verification, options.results, PROJECT
     )
     write_json(options.output, content)
+    seal(options.output)
 
 
 if __name__ == "__main__":

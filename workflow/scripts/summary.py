@@ -10,6 +10,7 @@ from recontour import cli, results
 from recontour.errors import UserError
 from recontour.files import read_json, write_text
 from recontour.points import LEVEL
+from recontour.seals import seal
 
 SHOWN = 5
 """Failed points that are listed."""
@@ -41,6 +42,7 @@ def main() -> None:
             f"tolerate_failed_points: {failed} in the config"
         )
     write_text(options.output, "\n".join(lines) + "\n")
+    seal(options.output)
 
 
 def points(rows: Sequence[results.Row]) -> Iterator[str]:

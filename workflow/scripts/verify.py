@@ -7,15 +7,18 @@ from pathlib import Path
 
 from recontour import cli
 from recontour.archive import unpack
+from recontour.errors import UserError
 from recontour.files import read_json, sha256, write_json
 from recontour.likelihood import Patchset, check_workspace, index_patchset, verify_background
 from recontour.patches import write_index
+from recontour.seals import seal, seal_folder
 from recontour.selection import check_points_table
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--archive", required=True)
+    parser.add_argument("--sha256", required=True, help="of the archive")
     parser.add_argument("--points", required=True, help="table of points, to be checked")
     parser.add_argument("--background", required=True, help="member of the archive")
     parser.add_argument("--background-digest", required=True)
@@ -25,7 +28,13 @@ def main() -> None:
     parser.add_argument("--report", required=True, help="JSON file to write")
     options = parser.parse_args()
 
-    unpack(options.archive, options.members, [options.background, options.patchset])
+    found = sha256(options.archive)
+    if found != options.sha256:
+        raise UserError(
+            f"{options.archive}: has sha256 {found}, but the config expects {options.sha256}: it "
+            "changed after it was fetched; delete it and run again"
+        )
+    sums = unpack(options.archive, options.members, [options.background, options.patchset])
     background = options.members / options.background
     spec = read_json(background)
     check_workspace(spec, background)
@@ -39,14 +48,16 @@ def main() -> None:
         "references": patchset.references,
         "labels": patchset.labels,
         "patches": len(patchset.patches),
-        "archive_sha256": sha256(options.archive),
+        "archive_sha256": found,
         "background": options.background,
         "background_digests": digests,
         "patchset": options.patchset,
-        "patchset_sha256": sha256(options.members / options.patchset),
+        "patchset_sha256": sums[options.members / options.patchset],
     }
     write_index(options.patches, patchset.labels, patchset.patches)
     write_json(options.report, report)
+    seal_folder(options.members, sums)
+    seal(options.patches, options.report)
     show(patchset, report)
 
 

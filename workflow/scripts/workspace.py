@@ -9,6 +9,7 @@ from typing import Any
 
 from recontour import cli, patches, selection
 from recontour.files import read_json, write_json
+from recontour.seals import seal
 
 
 def main() -> None:
@@ -25,6 +26,7 @@ def main() -> None:
     operations = patches.load_patch(options.members, patch)
     workspace = patches.apply(background, operations, patch.name)
     write_json(options.output, workspace)
+    seal(options.output)
 
     before, after = samples(background), samples(workspace)
     for channel in sorted(before | after):

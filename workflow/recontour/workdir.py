@@ -1,0 +1,81 @@
+"""The folder that Snakemake works in: one run at a time, and order after what a killed run, a
+damaged disk or a clock that was set back has left there."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO
+
+from recontour import seals
+
+SNAKEMAKE = Path(".snakemake")
+
+
+class Run:
+    """One run of the workflow in the present folder.
+
+    The kernel takes its lock back when the process ends, be it by SIGKILL. So, unlike Snakemake's
+    own lock, nobody ever has to remove it, and whoever holds it knows that no other run is alive.
+    """
+
+    def __init__(self) -> None:
+        self._lock: IO[str] | None = None
+        self._killed = False  # did the run before this one end without saying so?
+
+    def alone(self) -> bool:
+        """Take the lock. False if another run has it."""
+        if self._lock:
+            return True
+        SNAKEMAKE.mkdir(exist_ok=True)
+        lock = (SNAKEMAKE / "recontour.lock").open("a+", encoding="utf-8")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            return False
+        self._lock = lock
+        lock.seek(0)
+        self._killed = bool(lock.read())
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()} on {os.uname().nodename}\n")
+        lock.flush()
+        atexit.register(lock.truncate, 0)
+        return True
+
+    @staticmethod
+    def other() -> str:
+        """Who has the lock, in words."""
+        lock = SNAKEMAKE / "recontour.lock"
+        holder = lock.read_text(encoding="utf-8").strip() or "a process that is about to end"
+        return f"another run of Snakemake ({holder}) is working in {Path.cwd()}"
+
+    def tidy(self, results: Path, sources: Iterable[Path]) -> Iterator[str]:
+        """Remove the lock that a killed run has left, set damaged results aside so that they are
+        made again, and let no file be from the future. Only for who is `alone`. Yields notes."""
+        if self._killed:
+            for lock in (SNAKEMAKE / "locks").glob("*.lock"):
+                lock.unlink()
+        for path in seals.set_damaged_aside(results):
+            yield f"{path} is not as it was made; it is made again, and kept as {path}.damaged"
+        future = _bring_to_the_present([*results.rglob("*"), *sources])
+        if future:
+            yield f"{future} files were younger than the clock says; they have its time now"
+
+
+def _bring_to_the_present(paths: Iterable[Path]) -> int:
+    """Give files that are modified in the future the time of now, in their order: Snakemake
+    refuses what is made from a younger file. Returns their number."""
+    now = time.time_ns()
+    modified = {path: path.stat().st_mtime_ns for path in paths if path.exists()}
+    future = {path: when for path, when in modified.items() if when > now}
+    ranks = {when: rank for rank, when in enumerate(sorted({*future.values()}))}
+    for path, when in future.items():
+        with contextlib.suppress(PermissionError):  # the workflow may be installed for all users
+            os.utime(path, ns=(now + ranks[when], now + ranks[when]))
+    return len(future)
