@@ -77,7 +77,7 @@ def test_with_several_labels_nothing_is_interpolated(tmp_path: Path) -> None:
         ("m1,cross_section_pb\n100,-1\n", 'row 2, column cross_section_pb: found "-1"'),
         ("m1,cross_section_pb\n100,1\n200,nan\n", 'row 3, column cross_section_pb: found "nan"'),
         ("m1,cross_section_pb\n100,1\n100.0,2\n", "row 3, column m1: the values 100.0 stand"),
-        ("m1,cross_section_pb\n100\n", "row 2: 1 cells, expected 2"),
+        ("m1,cross_section_pb\n100\n", "row 2: 1 cells, expected one for each of the columns m1"),
         (
             "m1,cross_section_pb,relative_uncertainty\n100,1,7\n",
             'row 2, column relative_uncertainty: found "7", expected a fraction',

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from recontour import sheets
 from recontour.errors import UserError, printable
 from recontour.likelihood import Point, Value, as_value
 
@@ -16,6 +16,7 @@ UNITS = {"cross_section_pb": 1.0, "cross_section_fb": 1e-3}
 """Columns that may hold the cross-section, and their units in pb."""
 
 UNCERTAINTY = "relative_uncertainty"
+SMALLEST, LARGEST = 1e-300, 1 - 1e-12
 
 
 class CrossSection(NamedTuple):
@@ -90,40 +91,24 @@ def read(path: Path | str, labels: Sequence[str]) -> CrossSections:
 
     Raises UserError naming row and column.
     """
-    try:
-        with Path(path).open(encoding="utf-8-sig", newline="") as file:
-            table = [
-                (number, row)
-                for number, row in enumerate(csv.reader(file, strict=True), 1)
-                if any(cell.strip() for cell in row)
-            ]
-    except FileNotFoundError:
-        raise UserError(
-            f"{path}: there is no such table of cross-sections; check the config key cross_sections"
-        ) from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path}: not a table in CSV form ({printable(error)})") from None
-    header = tuple(cell.strip() for cell in table[0][1]) if table else ()
-    keys, size = _columns(header, labels, path)
+    sheet = sheets.read(path, "cross-sections")
+    keys, size = _columns(sheet, labels)
     rows: dict[tuple[Value, ...], CrossSection] = {}
-    for number, cells in table[1:]:
-        where = f"{path}, row {number}"
-        if len(cells) != len(header):
-            raise UserError(f"{where}: {len(cells)} cells, expected {len(header)}")
-        row = dict(zip(header, (cell.strip() for cell in cells), strict=True))
-        values = tuple(as_value(row[key]) for key in keys)
+    for row in sheet.rows:
+        values = tuple(as_value(row.cells[key]) for key in keys)
         if values in rows:
             raise UserError(
-                f"{where}, column {', '.join(keys)}: the values {', '.join(map(printable, values))}"
-                " stand in an earlier row, too; remove one of the two rows"
+                f"{row.where(*keys)}: the values {', '.join(map(printable, values))} stand in an "
+                "earlier row, too; remove one of the two rows"
             )
-        rows[values] = CrossSection(
-            UNITS[size] * _positive(row[size], f"{where}, column {size}"),
-            _fraction(row.get(UNCERTAINTY, ""), f"{where}, column {UNCERTAINTY}"),
-        )
+        uncertainty = None
+        if row.cells.get(UNCERTAINTY):
+            uncertainty = row.real(UNCERTAINTY, 0, LARGEST, "a fraction below 1 (0.07 for 7 %)")
+        value = row.real(size, SMALLEST, math.inf, "a number above 0")
+        rows[values] = CrossSection(UNITS[size] * value, uncertainty)
     if not rows:
         raise UserError(f"{path}: holds no cross-sections; expected a row a mass")
-    return CrossSections(Path(path), keys, rows)
+    return CrossSections(sheet.path, keys, rows)
 
 
 def check_coverage(table: CrossSections, points: Iterable[Point], labels: Sequence[str]) -> None:
@@ -132,39 +117,18 @@ def check_coverage(table: CrossSections, points: Iterable[Point], labels: Sequen
         table.at(point, labels)
 
 
-def _columns(
-    header: Sequence[str], labels: Sequence[str], path: Path | str
-) -> tuple[tuple[str, ...], str]:
+def _columns(sheet: sheets.Sheet, labels: Sequence[str]) -> tuple[tuple[str, ...], str]:
     """The columns that are labels, and the one that holds the cross-section."""
-    keys = tuple(column for column in header if column in labels)
-    sizes = [column for column in header if column in UNITS]
-    unknown = [column for column in header if column not in (*labels, *UNITS, UNCERTAINTY)]
-    if not keys or len(sizes) != 1 or unknown or len(set(header)) < len(header):
+    keys = tuple(column for column in sheet.columns if column in labels)
+    sizes = [column for column in sheet.columns if column in UNITS]
+    known = (*labels, *UNITS, UNCERTAINTY)
+    if not keys or len(sizes) != 1 or any(column not in known for column in sheet.columns):
         raise UserError(
-            f"{path}: found the columns {printable(', '.join(header)) or 'none'}; expected one or "
-            f"more of the labels {printable(', '.join(labels))}, then {' or '.join(UNITS)} and, if "
-            f"you wish, {UNCERTAINTY}"
+            f"{sheet.path}: found the columns {printable(', '.join(sheet.columns)) or 'none'}; "
+            f"expected one or more of the labels {printable(', '.join(labels))}, then "
+            f"{' or '.join(UNITS)} and, if you wish, {UNCERTAINTY}"
         )
     return keys, sizes[0]
-
-
-def _positive(text: str, where: str) -> float:
-    value = as_value(text)
-    if isinstance(value, str) or not 0 < value < math.inf:
-        raise UserError(f'{where}: found "{printable(text)[:40]}", expected a number above 0')
-    return float(value)
-
-
-def _fraction(text: str, where: str) -> float | None:
-    if not text:
-        return None
-    value = as_value(text)
-    if isinstance(value, str) or not 0 <= value < 1:
-        raise UserError(
-            f'{where}: found "{printable(text)[:40]}", expected a fraction from 0 to below 1 (0.07 '
-            "for 7 %)"
-        )
-    return float(value)
 
 
 def _power(low: float, high: float, share: float) -> float:

@@ -1,0 +1,264 @@
+"""A user's signals as a table of yields, and the patches that it makes for a background."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from recontour import sheets
+from recontour.errors import UserError, printable
+from recontour.likelihood import Point, as_value
+from recontour.structure import NAME
+
+REQUIRED = ("point", "channel", "bin", "yield")
+STATISTICAL = "statistical"
+SYSTEMATIC = "systematic"
+OPTIONAL = ("region", STATISTICAL, SYSTEMATIC)
+"""Columns that may be there; more systematic ones are named `systematic_<parameter>`."""
+
+Patch = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Bin:
+    """A row of the table: expected events of a signal in one bin of a channel, their statistical
+    uncertainty in events (None: not given), and their relative systematic ones by parameter."""
+
+    row: sheets.Row
+    point: str
+    region: str
+    channel: str
+    bin: int
+    events: float
+    statistical: float | None
+    systematics: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Yields:
+    """A table of yields: the file, the labels of the points' values, the points, and the bins."""
+
+    path: Path
+    labels: tuple[str, ...]
+    points: tuple[Point, ...]
+    bins: tuple[Bin, ...]
+
+
+def read(path: Path | str) -> Yields:
+    """Read a table of yields (CSV), a row a bin.
+
+    Columns: `point`; one column a parameter of the signals; `channel`; `bin`, from 0; `yield`, in
+    events; and, if wanted, `statistical` (in events), `systematic` and `systematic_<parameter>`
+    (fractions of the yield); with several signal regions also `region`.
+
+    Raises UserError naming row and column.
+    """
+    sheet = sheets.read(path, "yields")
+    labels = _labels(sheet)
+    points: dict[str, Point] = {}
+    by_values: dict[tuple[Any, ...], str] = {}
+    bins: dict[tuple[str, str, str, int], Bin] = {}
+    for row in sheet.rows:
+        entry = _bin(row, sheet.columns)
+        point = Point(entry.point, tuple(as_value(row.cells[label]) for label in labels))
+        known = points.setdefault(point.name, point)
+        for label, value, other in zip(labels, point.values, known.values, strict=True):
+            if value != other:
+                raise UserError(
+                    f'{row.where(label)}: found "{printable(value)}", but point {point.name} has '
+                    f'"{printable(other)}" in an earlier row; a column that is none of '
+                    f"{', '.join((*REQUIRED, *OPTIONAL))}, {SYSTEMATIC}_<parameter> is a parameter "
+                    "of the points, with one value each"
+                )
+        if by_values.setdefault(point.values, point.name) != point.name:
+            raise UserError(
+                f"{row.where('point', *labels)}: points {by_values[point.values]} and {point.name} "
+                "have the same values; give each its own, or one name"
+            )
+        key = (entry.point, entry.region, entry.channel, entry.bin)
+        if key in bins:
+            raise UserError(
+                f"{row.where('point', 'channel', 'bin')}: point {entry.point}, channel "
+                f"{printable(entry.channel)}, bin {entry.bin} stands in row "
+                f"{bins[key].row.number}, too; remove one of the two rows"
+            )
+        bins[key] = entry
+    if not bins:
+        raise UserError(f"{path}: holds no yields; expected a row a bin")
+    return Yields(sheet.path, labels, tuple(points.values()), tuple(bins.values()))
+
+
+def patches(
+    yields: Yields, background: Mapping[str, Any], measurement: str = "", region: str = ""
+) -> dict[str, Patch]:
+    """The patches that add the signals of a `region` to its `background`, by point.
+
+    A signal is a sample, named as its point, in each channel that the table has rows of; channels
+    without rows stay as they are. It scales with the POI of the `measurement` (empty: the first)
+    and, in a channel where other samples do, with the luminosity. Statistical uncertainties join
+    the channel's staterror; each systematic one is a parameter that all bins share, and the
+    background, too, if it has one of that name.
+
+    Raises UserError naming row and column, with the valid channels or bins.
+    """
+    poi = _poi(background, measurement)
+    channels = {channel["name"]: (i, channel) for i, channel in enumerate(background["channels"])}
+    found: dict[str, dict[str, list[Bin]]] = {
+        point.name: defaultdict(list) for point in yields.points
+    }
+    for entry in yields.bins:
+        if entry.region != region:
+            continue
+        if entry.channel not in channels:
+            raise UserError(
+                f"{entry.row.where('channel')}: the background has no channel "
+                f'"{printable(entry.channel)}"; valid: {printable(", ".join(channels))}'
+            )
+        found[entry.point][entry.channel].append(entry)
+    made: dict[str, Patch] = {}
+    for point, parts in found.items():
+        operations = []
+        for name, bins in parts.items():
+            index, channel = channels[name]
+            sample = _sample(point, channel, bins, poi)
+            operations.append(
+                {"op": "add", "path": f"/channels/{index}/samples/-", "value": sample}
+            )
+        if operations:
+            made[point] = operations
+    return made
+
+
+def regions(yields: Yields) -> set[str]:
+    """The regions that the table names."""
+    return {entry.region for entry in yields.bins}
+
+
+def _labels(sheet: sheets.Sheet) -> tuple[str, ...]:
+    missing = [column for column in REQUIRED if column not in sheet.columns]
+    labels = tuple(
+        column
+        for column in sheet.columns
+        if column not in REQUIRED + OPTIONAL and not column.startswith(f"{SYSTEMATIC}_")
+    )
+    wrong = [label for label in labels if not NAME.fullmatch(label)]
+    if missing or wrong or not labels:
+        raise UserError(
+            f"{sheet.path}: found the columns {printable(', '.join(sheet.columns)) or 'none'}; "
+            f"expected {', '.join(REQUIRED)}, a column a parameter of the points (letters, digits "
+            f"and _), and, if you wish, {', '.join(OPTIONAL)}, {SYSTEMATIC}_<parameter>"
+        )
+    return labels
+
+
+def _bin(row: sheets.Row, columns: Sequence[str]) -> Bin:
+    name = row.cells["point"]
+    if not NAME.fullmatch(name):
+        raise UserError(
+            f'{row.where("point")}: found "{printable(name)}", expected a name of letters, digits '
+            "and _"
+        )
+    number = row.real("bin", 0, math.inf, "the number of a bin, from 0")
+    if number != int(number):
+        raise UserError(f"{row.where('bin')}: found {number:g}, expected a whole number, from 0")
+    statistical = None
+    if row.cells.get(STATISTICAL):
+        statistical = row.real(STATISTICAL, 0, math.inf, "events, a finite number, 0 or more")
+    systematics = {}
+    for column in columns:
+        if column == SYSTEMATIC or column.startswith(f"{SYSTEMATIC}_"):
+            parameter = column.removeprefix(f"{SYSTEMATIC}_")
+            expected = "a fraction of the yield, from -1 to 1 (0.1 for 10 %)"
+            fraction = row.real(column, -1, 1, expected) if row.cells[column] else 0.0
+            systematics["signal_systematic" if column == SYSTEMATIC else parameter] = fraction
+    return Bin(
+        row,
+        name,
+        row.cells.get("region", ""),
+        row.cells["channel"],
+        int(number),
+        row.real("yield", 0, math.inf, "events, a finite number, 0 or more"),
+        statistical,
+        systematics,
+    )
+
+
+def _poi(background: Mapping[str, Any], measurement: str) -> str:
+    names = [entry["name"] for entry in background["measurements"]]
+    chosen = background["measurements"][names.index(measurement) if measurement in names else 0]
+    poi: str = chosen["config"]["poi"]
+    if not poi:
+        raise UserError(
+            f"the measurement {printable(chosen['name'])} of the background has no parameter of "
+            "interest, with which a signal could scale; choose another with the config key "
+            "measurement"
+        )
+    return poi
+
+
+def _sample(
+    point: str, channel: Mapping[str, Any], bins: Sequence[Bin], poi: str
+) -> dict[str, Any]:
+    """The sample of a signal in a channel. Raises UserError."""
+    size = len(channel["samples"][0]["data"])
+    name = printable(channel["name"])
+    by_bin = {entry.bin: entry for entry in bins}
+    for entry in bins:
+        if entry.bin >= size:
+            raise UserError(
+                f"{entry.row.where('bin')}: found {entry.bin}, but channel {name} of the "
+                f"background has {size}; valid: {', '.join(map(str, range(size)))}"
+            )
+    missing = [str(i) for i in range(size) if i not in by_bin]
+    if missing:
+        raise UserError(
+            f"{bins[0].row.where('bin')}: point {point} has no row for bin {', '.join(missing)} "
+            f"of channel {name}; give each of its bins {', '.join(map(str, range(size)))} a row, "
+            "with yield 0 where no signal is expected"
+        )
+    if any(sample["name"] == point for sample in channel["samples"]):
+        raise UserError(
+            f"{bins[0].row.where('point')}: the background has a sample {point} in channel {name}; "
+            "give the point another name"
+        )
+    ordered = [by_bin[i] for i in range(size)]
+    events = [entry.events for entry in ordered]
+    kinds = [
+        (modifier["type"], modifier["name"])
+        for sample in channel["samples"]
+        for modifier in sample["modifiers"]
+    ]
+    modifiers: list[dict[str, Any]] = [{"name": poi, "type": "normfactor", "data": None}]
+    if ("lumi", "lumi") in kinds:
+        modifiers.append({"name": "lumi", "type": "lumi", "data": None})
+    statistical = _statistical(ordered)
+    if statistical:
+        joined = [other for kind, other in kinds if kind == "staterror"]
+        gammas = joined[0] if joined else f"staterror_{channel['name']}"
+        modifiers.append({"name": gammas, "type": "staterror", "data": statistical})
+    for parameter in ordered[0].systematics:
+        shifts = [entry.systematics[parameter] for entry in ordered]
+        if any(shifts):
+            data = {
+                "hi_data": [n * (1 + shift) for n, shift in zip(events, shifts, strict=True)],
+                "lo_data": [n * (1 - shift) for n, shift in zip(events, shifts, strict=True)],
+            }
+            modifiers.append({"name": parameter, "type": "histosys", "data": data})
+    return {"name": point, "data": events, "modifiers": modifiers}
+
+
+def _statistical(bins: Sequence[Bin]) -> list[float]:
+    """The statistical uncertainties of a channel's bins, none if none is given."""
+    given = [entry.statistical for entry in bins if entry.statistical is not None]
+    for entry in bins:
+        if given and entry.statistical is None:
+            raise UserError(
+                f"{entry.row.where(STATISTICAL)}: found nothing, but other bins of point "
+                f"{entry.point} in channel {printable(entry.channel)} have a statistical "
+                "uncertainty; give all of them one, in events, or none"
+            )
+    return given
