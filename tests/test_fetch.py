@@ -13,8 +13,7 @@ from pathlib import Path
 import hepdata_server as faults
 import pytest
 from hepdata_server import HEPDataServer, serving
-from recontour.download import masked
-from recontour.errors import UserError
+from recontour.errors import UserError, masked
 from recontour.fetch import Endpoints, Limits, Retrieved, fetch_resource, fetch_table
 from recontour.tables import parse_table, table_digest
 

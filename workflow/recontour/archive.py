@@ -103,7 +103,7 @@ class _Guard:
     def refuse(self, problem: str) -> None:
         raise UserError(
             f"{self.archive}: {problem}, which no published likelihood should need; it is not "
-            "unpacked. Check where it comes from; limits can be raised in the config"
+            "unpacked. Check where it comes from; the config key archive_limits raises the limits"
         )
 
 

@@ -18,7 +18,7 @@ from jsonschema.exceptions import ValidationError
 from recontour import selection
 from recontour.cross_sections import CrossSections, check_coverage
 from recontour.cross_sections import read as read_cross_sections
-from recontour.errors import UserError, printable
+from recontour.errors import UserError, masked, printable
 from recontour.likelihood import Point
 
 SCHEMA = Path(__file__).resolve().parents[1] / "schemas" / "config.schema.yaml"
@@ -204,7 +204,7 @@ def _message(error: ValidationError) -> str:
         return f"{where}: {' and '.join(missing)} must be given; {DOCUMENTED}"
     described = " ".join(error.schema.get("description", "").split())
     expected = f"; expected: {described}" if described else f"; {DOCUMENTED}"
-    return f"{where}: {printable(error.message)}{expected}"
+    return f"{where}: {masked(error.message)}{expected}"
 
 
 def _add_defaults(value: Any, rules: Mapping[str, Any]) -> None:

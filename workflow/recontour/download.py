@@ -15,18 +15,12 @@ import requests
 import urllib3
 from urllib3.util import parse_url
 
-from recontour.errors import UserError, printable
+from recontour.errors import UserError, masked, printable
 
 _PIECE = 1 << 16
 _LARGEST_UNANNOUNCED = 50_000_000  # bytes of a file whose size the config does not state
 _TRY_AGAIN = {408, 425, 429, 500, 502, 503, 504}
 _REDIRECTS = {301, 302, 303, 307, 308}
-_SECRETS = re.compile(
-    r"(?P<user>(?<=://)[^/@\s'\"]+(?=@))"
-    r"|(?<=[?&])(?P<key>[^=&\s]*(?:token|key|secret|pass|pwd|sig|auth|cred|session)[^=&\s]*)"
-    r"=[^&\s'\")]*",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True)
@@ -65,15 +59,6 @@ class Answer:
 
     url: str
     resumed: bool
-
-
-def masked(text: object) -> str:
-    """`text` without passwords and tokens in its URLs, and without control characters."""
-
-    def mask(found: re.Match[str]) -> str:
-        return "***" if found["user"] else f"{found['key']}=***"
-
-    return _SECRETS.sub(mask, printable(text))
 
 
 def download(
@@ -183,10 +168,13 @@ class _Download:
         if not any(host == allowed or host.endswith(f".{allowed}") for allowed in hosts):
             raise Unreachable(
                 f"{masked(url)}: leads to the host {printable(host) or 'without name'}, which is "
-                f"not one of {', '.join(hosts)} (allowed hosts)"
+                f"not one of {', '.join(hosts)} (config key network/allowed_hosts)"
             )
         if parsed.scheme != "https" and not (parsed.scheme == "http" and self.endpoints.allow_http):
-            raise Unreachable(f"{masked(url)}: is not https, so anyone could have changed the file")
+            raise Unreachable(
+                f"{masked(url)}: is not https, so anyone could have changed the file (config key "
+                "network/allow_http)"
+            )
         return parsed.url
 
     def _check_status(self, response: requests.Response, where: str) -> None:

@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
+_SECRETS = re.compile(
+    r"(?P<user>(?<=://)[^/@\s'\"]+(?=@))"
+    r"|(?<=[?&])(?P<key>[^=&\s]*(?:token|key|secret|pass|pwd|sig|auth|cred|session)[^=&\s]*)"
+    r"=[^&\s'\")]*",
+    re.IGNORECASE,
+)
+
 
 class UserError(Exception):
     """A mistake in an input: one paragraph that names the file, key or patch, what was found,
@@ -11,3 +20,12 @@ class UserError(Exception):
 def printable(text: object) -> str:
     """`text` with control characters escaped, so that file contents cannot steer a terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+
+
+def masked(text: object) -> str:
+    """`text` without passwords and tokens in its URLs, and without control characters."""
+
+    def mask(found: re.Match[str]) -> str:
+        return "***" if found["user"] else f"{found['key']}=***"
+
+    return _SECRETS.sub(mask, printable(text))

@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from recontour import files
@@ -18,7 +19,7 @@ from recontour.download import Endpoints, Limits, Unreachable, download
 from recontour.errors import UserError, printable
 from recontour.tables import parse_table, table_digest
 
-__all__ = ["Endpoints", "Limits", "Retrieved", "fetch_resource", "fetch_table"]
+__all__ = ["Endpoints", "Limits", "Retrieved", "fetch_resource", "fetch_table", "from_config"]
 
 HEPDATA = Endpoints()
 PATIENCE = Limits()
@@ -37,6 +38,19 @@ class Retrieved:
     location: str
     size: int
     sha256: str
+
+
+def from_config(network: Mapping[str, Any]) -> tuple[Endpoints, Limits]:
+    """What the config says under `network`."""
+    endpoints = Endpoints(
+        network["doi"].rstrip("/"),
+        network["hepdata"].rstrip("/"),
+        tuple(network["allowed_hosts"]),
+        network["allow_http"],
+    )
+    timeout = network["timeout"]
+    limits = Limits(attempts=network["attempts"], connect_timeout=timeout, read_timeout=timeout)
+    return endpoints, limits
 
 
 def fetch_resource(

@@ -96,6 +96,14 @@ def mirror(wildcards, output):
     return MIRRORS[wildcards.analysis]
 
 
+def network(wildcards, output):
+    return json.dumps(config["network"])
+
+
+def archive_limits(wildcards, output):
+    return json.dumps(config["archive_limits"])
+
+
 def boundary(wildcards):
     return json.dumps(BOUNDARIES[wildcards.analysis])
 

@@ -22,9 +22,10 @@ rule fetch_likelihood:
         size=setting("likelihood", "size"),
         sha256=setting("likelihood", "sha256"),
         mirror=mirror,
+        network=network,
     shell:
         "{params.run}/fetch_likelihood.py --doi {params.doi:q} --size {params.size}"
-        " --sha256 {params.sha256} --mirror={params.mirror:q}"
+        " --sha256 {params.sha256} --mirror={params.mirror:q} --network {params.network:q}"
         " --output {output.archive:q} --record {output.record:q} > {log:q} 2>&1"
 
 
@@ -44,8 +45,9 @@ rule fetch_table:
         version=setting("published", "{curve}", "version"),
         digest=setting("published", "{curve}", "digest"),
         mirror=mirror,
+        network=network,
     shell:
         "{params.run}/fetch_table.py --doi {params.doi:q} --inspire {params.inspire:q}"
         " --table {params.table:q} --version {params.version} --digest {params.digest}"
-        " --mirror={params.mirror:q}"
+        " --mirror={params.mirror:q} --network {params.network:q}"
         " --output {output.table:q} --record {output.record:q} > {log:q} 2>&1"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import json
 from dataclasses import asdict
 
 from recontour import cli
-from recontour.fetch import fetch_table
+from recontour.fetch import fetch_table, from_config
 from recontour.files import write_json
 from recontour.seals import seal
 
@@ -19,10 +20,12 @@ def main() -> None:
     parser.add_argument("--version", required=True, type=int, help="of the record")
     parser.add_argument("--digest", required=True, help="of the table's numbers")
     parser.add_argument("--mirror", required=True, help="folder of copies filed by DOI, or empty")
+    parser.add_argument("--network", required=True, type=json.loads, help="JSON: where and how")
     parser.add_argument("--output", required=True)
     parser.add_argument("--record", required=True, help="JSON file")
     options = parser.parse_args()
 
+    endpoints, limits = from_config(options.network)
     retrieved = fetch_table(
         options.doi,
         options.inspire,
@@ -31,6 +34,8 @@ def main() -> None:
         options.output,
         digest=options.digest,
         mirror=options.mirror or None,
+        endpoints=endpoints,
+        limits=limits,
     )
     write_json(options.record, asdict(retrieved) | {"digest": options.digest})
     seal(options.output, options.record)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 from recontour import cli
-from recontour.archive import unpack
+from recontour.archive import Limits, unpack
 from recontour.errors import UserError
 from recontour.files import read_json, sha256, write_json
 from recontour.likelihood import Patchset, check_workspace, index_patchset, verify_background
@@ -23,6 +24,7 @@ def main() -> None:
     parser.add_argument("--background", required=True, help="member of the archive")
     parser.add_argument("--background-digest", required=True)
     parser.add_argument("--patchset", required=True, help="member of the archive")
+    parser.add_argument("--limits", required=True, type=json.loads, help="JSON: of the archive")
     parser.add_argument("--members", required=True, type=Path, help="folder to unpack to")
     parser.add_argument("--patches", required=True, help="CSV file to list the patches in")
     parser.add_argument("--report", required=True, help="JSON file to write")
@@ -34,7 +36,8 @@ def main() -> None:
             f"{options.archive}: has sha256 {found}, but the config expects {options.sha256}: it "
             "changed after it was fetched; delete it and run again"
         )
-    sums = unpack(options.archive, options.members, [options.background, options.patchset])
+    wanted = [options.background, options.patchset]
+    sums = unpack(options.archive, options.members, wanted, limits=Limits(**options.limits))
     background = options.members / options.background
     spec = read_json(background)
     check_workspace(spec, background)
