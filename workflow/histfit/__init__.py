@@ -12,6 +12,7 @@ from .fit import Fit
 from .hypotest import HypoTest, hypotest
 from .limits import UpperLimit, upper_limit
 from .model import Model, compile_model
+from .toys import Toys, ToyTest, merge_toys, throw_toys
 
 __all__ = [
     "Background",
@@ -21,8 +22,12 @@ __all__ = [
     "HypoTest",
     "InvalidWorkspace",
     "Model",
+    "ToyTest",
+    "Toys",
     "UpperLimit",
     "compile_model",
     "hypotest",
+    "merge_toys",
+    "throw_toys",
     "upper_limit",
 ]
