@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from .interpolation import Array
 from .likelihood import Data, Evaluation, evaluate
 from .model import Model
-from .newton import EDM_TOLERANCE, FLOOR, UNSETTLED, WORTHWHILE, Flags, newton_step
+from .newton import EDM_TOLERANCE, FLOOR, UNSETTLED, WORTHWHILE, Flags, Newton, newton_step
 
 SETTLED = 1e-5
 """EDM below which one more step, with the gradient at its end but the same Hessian, is enough."""
@@ -29,6 +29,9 @@ NEGLIGIBLE_GAIN = 1e-12
 
 MAX_ITERATIONS = 200
 ARMIJO = 1e-4
+SHORTENING = (0.1, 0.5)
+"""By how much a step that leads too high is shortened at least and at most."""
+
 SMALLEST_STEP = 1e-10
 SMALLEST_PUSH = 1e-3
 ROUNDING = 1e-13
@@ -144,7 +147,7 @@ def minimize(
                 rows[settled],
             )
         if known is not None:
-            given_up = going_on & _superfluous(model, x, now.value, newton.edm, known, rows)
+            given_up = going_on & _superfluous(model, x, target, now.value, newton, known, rows)
             result.value[rows[given_up]] = np.inf
             going_on &= ~given_up
         if not going_on.any():
@@ -155,22 +158,11 @@ def minimize(
             wall = wall[going_on]
             rows = rows[going_on]
             x, target, gradient = (a[going_on] for a in (x, target, gradient))
-        value = now.value[going_on]
-
-        wanted = ARMIJO * (gradient * (target - x)).sum(axis=1)
-        noise = ROUNDING * (1.0 + np.abs(value))
-        saddle = newton.saddle[going_on]
-        size, new_x = np.ones(len(rows)), target
-        while True:
-            now = evaluate(model, new_x, data, kinks.side, wall, hessian=True)
-            too_high = ~(now.value <= value + size * wanted + noise)
-            # a push off a saddle point that leads up even if small started from a minimum
-            stuck = size < np.where(saddle, SMALLEST_PUSH, SMALLEST_STEP)
-            if not (too_high & ~stuck).any():
-                break
-            size[too_high] *= 0.5
-            new_x = np.where(size[:, None] == 1.0, target, x + size[:, None] * (target - x))
-        x, edm = new_x, newton.edm[going_on]
+        slope = (gradient * (target - x)).sum(axis=1)
+        saddle, edm = newton.saddle[going_on], newton.edm[going_on]
+        x, now, too_high = _search(
+            model, x, target, now.value[going_on], slope, saddle, data, kinks.side, wall
+        )
         if too_high.any():
             result.converged[rows] = too_high & saddle
             going_on = ~too_high
@@ -182,6 +174,55 @@ def minimize(
             rows, x, edm = rows[going_on], x[going_on], edm[going_on]
             now = Evaluation(*(part[going_on] for part in now))
     return result
+
+
+def _search(
+    model: Model,
+    x: Array,
+    target: Array,
+    value: Array,
+    slope: Array,
+    saddle: Flags,
+    data: Data,
+    side: Array,
+    wall: Array,
+) -> tuple[Array, Evaluation, Flags]:
+    """How far to go from `x` towards `target` (N, P) for the objective to fall from `value` as its
+    `slope` (N,) on the way promises; its evaluation there, and the rows that found no such place.
+
+    Backtracks to the minimum of the cubic through values and slopes at both ends (Nocedal and
+    Wright, Numerical Optimization, eq. 3.59).
+    """
+    way = target - x
+    noise = ROUNDING * (1.0 + np.abs(value))
+    # a push off a saddle point that leads up even if small started from a minimum
+    shortest = np.where(saddle, SMALLEST_PUSH, SMALLEST_STEP)
+    size, end = np.ones(len(x)), target.copy()
+    now = evaluate(model, target, data, side, wall, hessian=True)
+    while True:
+        too_high = ~(now.value <= value + ARMIJO * size * slope + noise)
+        again = np.flatnonzero(too_high & (size >= shortest))
+        if len(again) == 0:
+            return end, now, too_high
+        before = size[again] * slope[again]
+        after = size[again] * (now.gradient[again] * way[again]).sum(axis=1)
+        size[again] *= _cubic_minimum(now.value[again] - value[again], before, after)
+        end[again] = x[again] + size[again, None] * way[again]
+        data_again = Data(data.counts[again], data.aux[again])
+        better = evaluate(model, end[again], data_again, side[again], wall[again], hessian=True)
+        for rows, those in zip(now, better, strict=True):
+            rows[again] = those
+
+
+def _cubic_minimum(rise: Array, before: Array, after: Array) -> Array:
+    """Where on the way from 0 to 1 a cubic has its minimum that rises by `rise` in all and has the
+    slopes `before` and `after` at the ends; within `SHORTENING`, and half way if nowhere."""
+    mean = before + after - 3.0 * rise
+    root = np.sqrt(np.maximum(mean * mean - before * after, 0.0))
+    width = after - before + 2.0 * root
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        place = 1.0 - (after + root - mean) / width
+    return np.clip(np.where(np.isfinite(place), place, 0.5), *SHORTENING)
 
 
 def _pushed_out(x: Array, gradient: Array, low: Array, high: Array) -> Flags:
@@ -225,13 +266,14 @@ def _finish(
 
 
 def _superfluous(
-    model: Model, x: Array, value: Array, edm: Array, known: Minimum, rows: Rows
+    model: Model, x: Array, target: Array, value: Array, newton: Newton, known: Minimum, rows: Rows
 ) -> Flags:
-    """Whether a search has come back to the known minimum or is about to end above it."""
+    """Whether a search has come back to the known minimum, or is about to, or to end above it."""
     weight = model.parameters.weight
-    away = np.abs(x - known.x[rows]) * np.sqrt(np.where(weight > 0.0, weight, 1.0))
-    above = (edm < 0.1) & (value - 3.0 * edm > known.value[rows])
-    return np.asarray((away.max(axis=1) < SAME_BASIN) | above)
+    width = np.sqrt(np.where(weight > 0.0, weight, 1.0))
+    back = (np.abs(x - known.x[rows]) * width).max(axis=1) < SAME_BASIN
+    back |= ~newton.indefinite & ((np.abs(target - known.x[rows]) * width).max(axis=1) < SAME_BASIN)
+    return np.asarray(back | ((newton.edm < 0.1) & (value - 3.0 * newton.edm > known.value[rows])))
 
 
 class _Kinks:

@@ -1,8 +1,8 @@
 """Newton steps within bounds, each to the minimum that the quadratic model has there.
 
-Where the Hessian is not positive definite, its Gauss-Newton part serves far from the
-minimum, and near it the eigenvalues by magnitude (saddle-free Newton, arXiv:1406.2572), with a
-floor that keeps it calm in flat valleys and a push off saddle points.
+Where the Hessian is not positive definite, far from the minimum it is blended with its Gauss-Newton
+part as far as need be; near the minimum the eigenvalues serve by magnitude (saddle-free Newton,
+arXiv:1406.2572), with a floor that keeps it calm in flat valleys and a push off saddle points.
 """
 
 from __future__ import annotations
@@ -22,7 +22,13 @@ FLOOR = 1e-7
 """Least eigenvalue of the diagonally scaled Hessian that a step divides by."""
 
 WORTHWHILE = 1e-3
-"""EDM above which a Gauss-Newton step is taken where the Hessian is not positive definite."""
+"""EDM above which a blended step is taken where the Hessian is not positive definite."""
+
+BLENDS = (0.5, 1.0)
+"""Shares of the Gauss-Newton part in place of the Hessian, which are tried in turn."""
+
+FIRM = 0.05
+"""Part of its diagonal that the pivots of a blend must keep, lest the step gets too long."""
 
 UNSETTLED = 1e-10
 """What the walls of bins without events may add to the objective (see `likelihood.WALL`)."""
@@ -113,14 +119,18 @@ def newton_step(
     for i in np.flatnonzero(~done).tolist():
         g = gradient[i]
         push = np.zeros_like(g)
-        matrix = without(now.hessian[i], held[i])
-        solver = _cholesky(matrix)
+        matrix = exact = without(now.hessian[i], held[i])
+        solver = _cholesky(exact)
         if solver is None:
             newton.indefinite[i] = True
-            matrix = without(now.gauss_newton[i], held[i])
-            solver = _cholesky(matrix)
+            definite = without(now.gauss_newton[i], held[i])
+            for share in BLENDS:
+                matrix = exact + share * (definite - exact)
+                solver = _cholesky(matrix, FIRM if share < 1.0 else FLOOR)
+                if solver is not None:
+                    break
             if solver is None or 0.5 * g @ solver(g) < WORTHWHILE:
-                solver, lowest = _magnitudes(without(now.hessian[i], held[i]))
+                solver, lowest = _magnitudes(exact)
                 matrix = solver.matrix()
                 newton.indefinite[i] = lowest < -FLOOR
                 settled = 0.5 * g @ solver(g) < EDM_TOLERANCE and now.unsettled[i] <= UNSETTLED
@@ -247,10 +257,11 @@ def without(hessian: Array, held: Flags) -> Array:
     return reduced
 
 
-def _cholesky(matrix: Array) -> Solver | None:
-    """What solves with `matrix`, or None where it is not positive definite to working accuracy."""
+def _cholesky(matrix: Array, least: float = FLOOR) -> Solver | None:
+    """What solves with `matrix`, or None where a pivot is less than a part `least` of its diagonal,
+    or negative."""
     factor, info = dpotrf(matrix.T, lower=1, clean=0)
-    if info or (factor.diagonal() ** 2 < FLOOR * matrix.diagonal()).any():
+    if info or (factor.diagonal() ** 2 < least * matrix.diagonal()).any():
         return None
     return Solver(factor)
 
