@@ -192,34 +192,6 @@ def test_a_selected_point_that_no_analysis_holds_is_refused_with_the_nearest(
         config.scans(shipped, ROOT)
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("m1 >= m2 + 125", (1.0, -1.0, 125.0)),
-        ("m1>=m2+125", (1.0, -1.0, 125.0)),
-        ("m1 >= m2 - 12.5", (1.0, -1.0, -12.5)),
-        ("m2 >= m1", (-1.0, 1.0, 0.0)),
-        ("", None),
-    ],
-)
-def test_the_boundary_is_read_as_coefficients_of_x_and_y(
-    shipped: dict[str, Any], text: str, expected: object
-) -> None:
-    shipped["analyses"]["1Lbb"]["boundary"] = text
-    config.complete(shipped)
-    assert config.boundary(shipped, "1Lbb") == expected
-
-
-@pytest.mark.parametrize("text", ["m1 = m2 + 125", "m1 >= 125", "m1 >= m3 + 125", "m1 >= m1 + 1"])
-def test_a_boundary_that_is_none_is_refused_with_an_example(
-    shipped: dict[str, Any], text: str
-) -> None:
-    shipped["analyses"]["1Lbb"]["boundary"] = text
-    config.complete(shipped)
-    with pytest.raises(UserError, match=r"m1 >= m2 \+ 125"):
-        config.boundary(shipped, "1Lbb")
-
-
 @pytest.mark.parametrize("blocked", ["results", "results/1Lbb"])
 def test_a_file_where_the_results_folder_should_be_is_reported(
     tmp_path: Path, blocked: str
@@ -230,12 +202,22 @@ def test_a_file_where_the_results_folder_should_be_is_reported(
         config.check_results_folder(tmp_path / "results" / "1Lbb")
 
 
-PLACEHOLDERS = {"analyses": "<analysis>", "axes": "<x or y>", "published": "<curve>"}
+PLACEHOLDERS = {
+    "analyses": "<analysis>",
+    "axes": "<x or y>",
+    "planes": "<plane>",
+    "published": "<curve>",
+    "regions": "<region>",
+}
 
 
-def reference(rules: dict[str, Any], path: str = "") -> Iterator[str]:
-    """The rows of the manual's table: each key's description, default and an example."""
+def reference(rules: dict[str, Any], path: str = "", listed: tuple[int, ...] = ()) -> Iterator[str]:
+    """The rows of the manual's table: each key's description, default and an example. Keys that are
+    already `listed` of the level above, and mean the same again, are left out."""
+    here = (*listed, *map(id, rules.get("properties", {}).values()))
     for key, rule in rules.get("properties", {}).items():
+        if id(rule) in listed:
+            continue
         place = f"{path}.{key}".lstrip(".")
         nested = rule.get("properties") or isinstance(rule.get("additionalProperties"), dict)
         default = "must be given"
@@ -246,9 +228,10 @@ def reference(rules: dict[str, Any], path: str = "") -> Iterator[str]:
             example = f"`{yaml.safe_dump(example, default_flow_style=True, width=1000).strip()}`"
             example = example.replace("\n...", "")
         yield f"| `{place}` | {' '.join(rule['description'].split())} | {default} | {example} |"
-        yield from reference(rule, place)
+        yield from reference(rule, place, here)
         if isinstance(rule.get("additionalProperties"), dict):
-            yield from reference(rule["additionalProperties"], f"{place}.{PLACEHOLDERS[key]}")
+            within = f"{place}.{PLACEHOLDERS[key]}"
+            yield from reference(rule["additionalProperties"], within, here)
 
 
 def test_the_manual_lists_every_key_as_the_schema_describes_it() -> None:

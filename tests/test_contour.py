@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from recontour import contour
 from recontour.errors import UserError
-from recontour.points import CURVES, Points, read_points
+from recontour.points import COLUMNS, CURVES, Points, read_points
 from scipy.special import ndtr
 
 AXES = {
@@ -124,7 +124,7 @@ def test_failed_points_are_left_out_and_named() -> None:
 
 
 def row(name: str, x: object, y: object, cls: object, status: str = "ok") -> dict[str, str]:
-    values = dict.fromkeys(CURVES.values(), str(cls))
+    values = dict.fromkeys(COLUMNS.values(), str(cls))
     return {"name": name, "m_a": str(x), "m_b": str(y), **values, "status": status}
 
 
@@ -155,8 +155,8 @@ def test_reading_takes_any_label_and_no_cls_of_failed_points() -> None:
         ({"CLs_obs": ""}, 'cls.csv: point "a", CLs_obs: found "", expected a number between 0 and'),
         ({"CLs_exp_0": "nan"}, 'CLs_exp_0: found "nan"'),
         ({"CLs_exp_m1": "1.5"}, 'CLs_exp_m1: found "1.5"'),
-        ({"m_a": "inf"}, 'm_a: found "inf", expected a finite number'),
-        ({"m_b": None}, 'column "m_b" is missing'),
+        ({"m_a": "inf"}, 'm_a is "inf", which is no number'),
+        ({"CLs_exp_p2": None}, 'column "CLs_exp_p2" is missing'),
     ],
 )
 def test_a_bad_table_of_cls_is_refused(changes: dict[str, str], message: str) -> None:

@@ -50,8 +50,8 @@ def test_the_table_of_patches_is_read_back_as_it_was_written(tmp_path: Path) -> 
     )
     write_index(tmp_path / "patches.csv", ("m1", "offset"), patches)
     first, second, _ = (tmp_path / "patches.csv").read_text().splitlines()
-    assert first == "name,m1,offset,member,offset,length,sha256"
-    assert second == "a,900,0.5,patchset.json,12,345,ab"
+    assert first == "name,m1,offset,region,member,offset,length,sha256"
+    assert second == "a,900,0.5,,patchset.json,12,345,ab"
     assert read_index(tmp_path / "patches.csv") == Index(("m1", "offset"), patches)
 
 
@@ -60,9 +60,9 @@ def test_the_table_of_patches_is_read_back_as_it_was_written(tmp_path: Path) -> 
     [
         "",
         "name\n",
-        "x,member,offset,length,sha256\n",
-        "name,member,offset,length,sha256\na,b,c\n",
-        "name,member,offset,length,sha256\na,b,1,x,y\n",
+        "x,region,member,offset,length,sha256\n",
+        "name,region,member,offset,length,sha256\na,b,c\n",
+        "name,region,member,offset,length,sha256\na,,b,1,x,y\n",
         "name,\xff\n",
         '"name',
     ],

@@ -29,6 +29,7 @@ class Result:
 
     CLs_obs: float = 0.4573416902360917
     CLs_exp: tuple[float, ...] = (0.01, 0.05, 0.16, 0.41, 0.74)
+    muhat: float | None = 0.5
     fits: dict[str, Fit] = field(
         default_factory=lambda: {"free": Fit(), "asimov": Fit(2e-10, 3, 8)}
     )
@@ -122,13 +123,14 @@ def test_batches_are_joined_in_the_order_of_the_points(tmp_path: Path) -> None:
 
 def test_batches_without_a_point_or_of_other_points_are_refused(tmp_path: Path) -> None:
     results.write_batch(tmp_path / "1-2.jsonl", table().rows[:2])
-    with pytest.raises(UserError, match="no result of c_3_4"):
+    with pytest.raises(UserError, match="no result, or several, of c_3_4"):
         results.join_batches([tmp_path / "1-2.jsonl"], POINTS, LABELS)
     with pytest.raises(UserError, match="not selected"):
         results.join_batches([tmp_path / "1-2.jsonl"], POINTS[:1], LABELS)
+    results.write_batch(tmp_path / "1-1.jsonl", table().rows[:1])
     moved = [Point("b_900_250", (900, 300))]
-    with pytest.raises(UserError, match="no result of b_900_250"):
-        results.join_batches([tmp_path / "1-2.jsonl"], moved, LABELS)
+    with pytest.raises(UserError, match="no result, or several, of b_900_250"):
+        results.join_batches([tmp_path / "1-1.jsonl"], moved, LABELS)
 
 
 @pytest.mark.parametrize("line", ["", "{", '{"name": "a"}', "[]"])

@@ -7,12 +7,14 @@ import gzip
 import hashlib
 import os
 import re
+import shutil
 import stat
 import struct
 import tarfile
 import tempfile
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,9 +44,11 @@ def unpack(
     destination: Path | str,
     members: Sequence[str],
     *,
+    patterns: Sequence[str] = (),
     limits: Limits = Limits(),
 ) -> dict[Path, str]:
-    """Unpack `members` of a tar, tar.gz or zip archive, or a plain JSON file, told by content.
+    """Unpack `members` of a tar, tar.gz or zip archive, or a plain JSON file, told by content, and
+    those whose path, or the end of it, matches one of the regular expressions `patterns`.
 
     A member is named by its path or the end of it (`BkgOnly.json` finds `likelihood/BkgOnly.json`
     if it is the only one), and may hold `*` (`RegionA/patch.*.json`). It is written to
@@ -52,6 +56,7 @@ def unpack(
     their SHA-256. Raises UserError, naming what the archive holds when a member is missing.
     """
     archive, destination = Path(archive), Path(destination)
+    expressions = [_compiled(pattern) for pattern in patterns]
     for member in members:
         _safe_name(member, f"the member {printable(member)} in the config")
     destination.mkdir(parents=True, exist_ok=True)
@@ -62,16 +67,19 @@ def unpack(
         with _read_errors(archive):
             for name, content in _entries(archive, members, _Guard(archive, limits)):
                 held.append(name)
-                for place in _places(name, members):
-                    copy = Path(folder) / str(len(held))
-                    copies.setdefault(place, {})[name] = copy
+                places = {*_places(name, members), *_matching(name, expressions)}
+                copy = Path(folder) / str(len(held))
+                if places:
                     sums[copy] = _write(content, copy)
+                for place in places:
+                    copies.setdefault(place, {})[name] = copy
         chosen = {place: _only(archive, place, found) for place, found in copies.items()}
-        _check_complete(archive, members, chosen, held)
+        _check_complete(archive, members, expressions, chosen, held)
+        uses = Counter(chosen.values())
         for place, copy in chosen.items():
             target = destination / place
             target.parent.mkdir(parents=True, exist_ok=True)
-            copy.replace(target)
+            shutil.copyfile(copy, target) if uses[copy] > 1 else copy.replace(target)
     return {destination / place: sums[chosen[place]] for place in sorted(chosen)}
 
 
@@ -220,6 +228,23 @@ def _places(name: str, members: Iterable[str]) -> Iterator[str]:
             yield place
 
 
+def _compiled(pattern: str) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        raise UserError(
+            f"the pattern {printable(pattern)} for patch files is no regular expression: {error}"
+        ) from None
+
+
+def _matching(name: str, expressions: Iterable[re.Pattern[str]]) -> Iterator[str]:
+    """The longest ends of the path `name` that match the expressions."""
+    parts = name.split("/")
+    ends = ["/".join(parts[i:]) for i in range(len(parts))]
+    for expression in expressions:
+        yield from [end for end in ends if expression.fullmatch(end)][:1]
+
+
 def _matches(name: str, pattern: str) -> bool:
     return re.fullmatch("[^/]*".join(map(re.escape, pattern.split("*"))), name) is not None
 
@@ -235,11 +260,17 @@ def _only(archive: Path, place: str, found: dict[str, Path]) -> Path:
 
 
 def _check_complete(
-    archive: Path, members: Iterable[str], places: Iterable[str], held: Sequence[str]
+    archive: Path,
+    members: Iterable[str],
+    expressions: Iterable[re.Pattern[str]],
+    places: Iterable[str],
+    held: Sequence[str],
 ) -> None:
-    for member in members:
-        plain = "/".join(part for part in member.split("/") if part != ".")
-        if not any(_matches(place, plain) for place in places):
+    plain = {m: "/".join(part for part in m.split("/") if part != ".") for m in members}
+    found = {m: any(_matches(place, name) for place in places) for m, name in plain.items()}
+    found |= {e.pattern: any(map(e.fullmatch, places)) for e in expressions}
+    for member, there in found.items():
+        if not there:
             nested = [name for name in held if name.lower().endswith(_ARCHIVES)]
             hint = f"; archives within it ({_listing(nested)}) are not opened" if nested else ""
             raise UserError(

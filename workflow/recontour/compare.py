@@ -58,7 +58,7 @@ def compare(
         "verdict": verdict,
         "reasons": reasons,
         "tolerance": dict(tolerance),
-        "units": {axis: contours["axes"][axis].get("unit", "") for axis in ("x", "y")},
+        "units": {axis: contours["axes"][axis].get("unit", "") for axis in contours["axes"]},
         "points": {"compared": int(points.fitted.sum()), "failed": contours["points"]["failed"]},
         "curves": curves,
     }

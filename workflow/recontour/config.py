@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import difflib
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,11 +21,9 @@ from recontour.errors import UserError, masked, printable
 from recontour.likelihood import Point
 
 SCHEMA = Path(__file__).resolve().parents[1] / "schemas" / "config.schema.yaml"
-BOUNDARY = re.compile(
-    r"\s*(?P<larger>\S+)\s*>=\s*(?P<smaller>\S+?)"
-    r"\s*((?P<sign>[+-])\s*(?P<offset>\d+\.?\d*))?\s*",
-    re.ASCII,
-)
+PLANE_KEYS = ("where", "axes", "boundary", "published", "tolerance")
+"""What the config says about a plane: of an analysis itself, or of each of its `planes`."""
+
 DOCUMENTED = "every key is described in config/README.md"
 
 
@@ -51,6 +48,8 @@ def complete(config: dict[str, Any]) -> None:
     )
     if error is not None:
         raise UserError(_message(error))
+    for name, entry in config["analyses"].items():
+        _check_choices(entry, f"config key analyses/{name}")
     _add_defaults(config, rules)
     for name in config["run"]:
         known(name, config["analyses"], "config key run: analysis")
@@ -78,10 +77,11 @@ def mirror(config: Mapping[str, Any], analysis: str, root: Path) -> str:
 
 @dataclass(frozen=True)
 class Scan:
-    """The points of an analysis: the table that lists them all, what of it is wanted, and the
-    points that this chooses."""
+    """The points of an analysis: the table's file and all that it lists, what of it is wanted, and
+    the points that this chooses."""
 
     table: Path
+    listed: selection.Points
     wanted: Any
     points: tuple[Point, ...]
 
@@ -89,18 +89,14 @@ class Scan:
 def scans(config: Mapping[str, Any], root: Path) -> dict[str, Scan]:
     """The points to compute, by analysis. Raises UserError for a point that is not there."""
     paths = {name: locate(entry["points"], root) for name, entry in config["analyses"].items()}
-    points = {name: selection.read_points(path).points for name, path in paths.items()}
+    listed = {name: selection.read_points(path) for name, path in paths.items()}
+    points = {name: table.points for name, table in listed.items()}
     wanted = {name: entry["select"] for name, entry in config["analyses"].items()}
     wanted |= _chosen(config["select"], points)
     return {
-        name: Scan(path, wanted[name], selection.select(points[name], wanted[name]))
+        name: Scan(path, listed[name], wanted[name], selection.select(points[name], wanted[name]))
         for name, path in paths.items()
     }
-
-
-def published_contours(config: Mapping[str, Any], analysis: str) -> list[str]:
-    """The published curves of an analysis, by name."""
-    return [name for name in config["analyses"][analysis]["published"] if name != "upper_limits"]
 
 
 def cross_sections(
@@ -111,7 +107,7 @@ def cross_sections(
     tables: dict[str, CrossSections | None] = dict.fromkeys(config["analyses"])
     for name, entry in config["analyses"].items():
         if entry["cross_sections"]:
-            labels = selection.read_points(scans[name].table).labels
+            labels = scans[name].listed.labels
             table = read_cross_sections(locate(entry["cross_sections"], root), labels)
             check_coverage(table, scans[name].points, labels)
             tables[name] = table
@@ -137,23 +133,10 @@ def _chosen(wanted: Any, points: Mapping[str, Sequence[Point]]) -> dict[str, lis
     return chosen
 
 
-def boundary(config: Mapping[str, Any], analysis: str) -> tuple[float, float, float] | None:
-    """The kinematic boundary of an analysis as (a, b, c): signals with a·x + b·y ≥ c are allowed.
-
-    Raises UserError if the config key is not `<label> >= <label> + <offset>`.
-    """
-    entry = config["analyses"][analysis]
-    if not entry["boundary"]:
-        return None
-    x, y = (entry["axes"][axis]["label"] for axis in ("x", "y"))
-    match = BOUNDARY.fullmatch(entry["boundary"])
-    if not match or {match["larger"], match["smaller"]} != {x, y}:
-        raise UserError(
-            f'config key analyses/{analysis}/boundary: "{printable(entry["boundary"])}" is no '
-            f"boundary; expected `{x} >= {y} + 125`, with the labels of both axes and a number"
-        )
-    offset = float((match["sign"] or "+") + (match["offset"] or "0"))
-    return (1.0, -1.0, offset) if match["larger"] == x else (-1.0, 1.0, offset)
+def regions(likelihood: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The signal regions of a likelihood: background, its digest, and patchset or patches, by name;
+    the name of the only one is empty if the config gives it none."""
+    return likelihood["regions"] or {"": likelihood}
 
 
 def check_results_folder(folder: Path | str) -> None:
@@ -187,6 +170,43 @@ def known(name: str, valid: Iterable[str], what: str) -> str:
     hint = f'did you mean "{near[0]}"? ' if near else ""
     listed = ", ".join(map(str, valid)) or "none"
     raise UserError(f'{what} "{printable(name)}" is unknown; {hint}valid: {listed}')
+
+
+def _check_choices(entry: Mapping[str, Any], key: str) -> None:
+    """Raise UserError where an analysis gives neither or both of two ways to say one thing."""
+    _one_of(entry, key, ("axes",), ("planes",), without=("planes", PLANE_KEYS))
+    likelihood, where = entry["likelihood"], f"{key}/likelihood"
+    own = ("background", "background_digest", "patchset", "patches")
+    _one_of(likelihood, where, own[:2], ("regions",), without=("regions", own))
+    parts = {
+        f"{where}/regions/{name}": part for name, part in likelihood.get("regions", {}).items()
+    }
+    for place, part in (parts or {where: likelihood}).items():
+        _one_of(part, place, ("patchset",), ("patches",), without=("patches", ("patchset",)))
+
+
+def _one_of(
+    entry: Mapping[str, Any],
+    key: str,
+    first: Sequence[str],
+    second: Sequence[str],
+    *,
+    without: tuple[str, Sequence[str]],
+) -> None:
+    """Check that all keys of `first` or of `second` are given, and with the key `without[0]` none
+    of `without[1]`."""
+    if not any(all(entry.get(name) for name in names) for names in (first, second)):
+        raise UserError(
+            f"{key}: {' and '.join(first)}, or else {' and '.join(second)}, must be given; "
+            f"{DOCUMENTED}"
+        )
+    alone, others = without
+    clash = [name for name in others if entry.get(alone) and entry.get(name)]
+    if clash:
+        raise UserError(
+            f"{key}: {alone} cannot be given beside {' and '.join(clash)}: it takes their place; "
+            f"{DOCUMENTED}"
+        )
 
 
 def _message(error: ValidationError) -> str:

@@ -27,7 +27,10 @@ Boundary = tuple[float, float, float]
 
 
 def contours(
-    points: Points, axes: Mapping[str, Any], boundary: Boundary | None = None
+    points: Points,
+    axes: Mapping[str, Any],
+    boundary: Boundary | None = None,
+    where: str = "",
 ) -> dict[str, Any]:
     """The contours CLs = 0.05, as written to `contours.json`.
 
@@ -50,6 +53,7 @@ def contours(
     significance = {
         curve: np.clip(-ndtri(cls[fitted]), -MAX_SIGNIFICANCE, MAX_SIGNIFICANCE)
         for curve, cls in points.cls.items()
+        if curve in CURVES
     }
     spline = RBFInterpolator(
         scale.to_unit(np.vstack([plane, anchors])),
@@ -68,7 +72,7 @@ def contours(
         lines = contourpy.contour_generator(ticks, ticks, field).lines(crossing)
         curves[curve] = _rounded(geometry.clip([scale.from_unit(line) for line in lines], hull))
         if not curves[curve]:
-            reasons[curve] = _reason(points.cls[curve][fitted])
+            reasons[curve] = reason(points.cls[curve][fitted])
     band = np.minimum(fields["expected_m1"] - crossing, crossing - fields["expected_p1"])
     polygons, offsets = contourpy.contour_generator(
         ticks, ticks, band, fill_type=contourpy.FillType.OuterOffset
@@ -83,6 +87,7 @@ def contours(
             "raster": [RASTER, RASTER],
         },
         "axes": {axis: dict(axes[axis]) for axis in ("x", "y")},
+        "where": where,
         "boundary": list(boundary) if boundary else None,
         "points": {
             "used": len(names),
@@ -191,7 +196,8 @@ class _Scale:
         )
 
 
-def _reason(cls: np.ndarray) -> str:
+def reason(cls: np.ndarray) -> str:
+    """Why no line separates excluded points from others, from their CLs."""
     excluded = int(np.count_nonzero(cls < LEVEL))
     if excluded == 0:
         return f"no point is excluded: the smallest CLs is {cls.min():.3g}"

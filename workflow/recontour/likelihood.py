@@ -54,12 +54,14 @@ class Point:
 
 @dataclass(frozen=True)
 class Patch(Point):
-    """A point's patch: `length` bytes from byte `offset` of the file `member`, with `sha256`."""
+    """A point's patch: `length` bytes from byte `offset` of the file `member`, with `sha256`, for
+    the background of a signal region (without a name if it is the only one)."""
 
     member: str
     offset: int
     length: int
     sha256: str
+    region: str = ""
 
 
 @dataclass(frozen=True)

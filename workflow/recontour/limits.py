@@ -34,7 +34,7 @@ def columns(labels: Sequence[str]) -> tuple[str, ...]:
     column."""
     own = (*ON_MU, "status", "fits", "reason")
     for label in labels:
-        if label in ("name", *own, *THEORY, *ON_CROSS_SECTION):
+        if label in ("name", "region", *own, *THEORY, *ON_CROSS_SECTION):
             raise UserError(
                 f'the label "{printable(label)}" is also a column of the upper limits; rename the '
                 "label"
@@ -104,7 +104,7 @@ def compare(
 
     Args:
         rows: the rows of upper_limits.json
-        places: x and y of the points, by name
+        places: x and y of the points in the plane, by name; those of other planes are left out
         published: what `read_published` returned
 
     Returns what limits_comparison.json holds: the quantiles of the ratio, the ratio for every point
@@ -113,6 +113,7 @@ def compare(
     if not rows or ON_CROSS_SECTION[0] not in rows[0]:
         reason = "published limits are on cross-sections: set the config key cross_sections"
         return {"verdict": "not compared", "reasons": [reason]}
+    rows = [row for row in rows if row["name"] in places]
     theirs = {(x, y): limit for x, y, limit in published}
     both = [
         {

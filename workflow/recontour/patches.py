@@ -15,7 +15,7 @@ from recontour.likelihood import Patch, as_value
 from recontour.operations import NotApplicable, apply_operation
 from recontour.structure import check_operations, check_workspace
 
-_PLACE = ("member", "offset", "length", "sha256")
+_PLACE = ("region", "member", "offset", "length", "sha256")
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,12 @@ class Index:
 
 
 def write_index(path: Path | str, labels: Iterable[str], patches: Iterable[Patch]) -> None:
-    """Write `patches.csv`: name, one column a label, member, offset, length, sha256."""
+    """Write `patches.csv`: name, one column a label, region, member, offset, length, sha256."""
     with atomic_write(path) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("name", *labels, *_PLACE))
         for patch in patches:
-            place = (patch.member, patch.offset, patch.length, patch.sha256)
+            place = (patch.region, patch.member, patch.offset, patch.length, patch.sha256)
             writer.writerow((patch.name, *patch.values, *place))
 
 
@@ -42,7 +42,7 @@ def read_index(path: Path | str) -> Index:
         with Path(path).open(encoding="utf-8", newline="") as file:
             rows = list(csv.reader(file, strict=True))
         header = rows[0]
-        if header[0] != "name" or tuple(header[-4:]) != _PLACE:
+        if header[0] != "name" or tuple(header[-len(_PLACE) :]) != _PLACE:
             raise ValueError
         patches = tuple(_index_row(row, len(header)) for row in rows[1:])
     except (ValueError, IndexError, csv.Error):
@@ -50,7 +50,7 @@ def read_index(path: Path | str) -> Index:
             f"{path}: not a table of patches with the columns name, labels, {', '.join(_PLACE)}; "
             "delete it and run again"
         ) from None
-    return Index(tuple(header[1:-4]), patches)
+    return Index(tuple(header[1 : -len(_PLACE)]), patches)
 
 
 def load_patch(folder: Path | str, patch: Patch) -> list[dict[str, Any]]:
@@ -103,9 +103,9 @@ def apply(
 def _index_row(row: list[str], columns: int) -> Patch:
     if len(row) != columns:
         raise ValueError
-    member, offset, length, sha256 = row[-4:]
-    values = tuple(as_value(cell) for cell in row[1:-4])
-    return Patch(row[0], values, member, int(offset), int(length), sha256)
+    region, member, offset, length, sha256 = row[-len(_PLACE) :]
+    values = tuple(as_value(cell) for cell in row[1 : -len(_PLACE)])
+    return Patch(row[0], values, member, int(offset), int(length), sha256, region)
 
 
 def _check_observations(

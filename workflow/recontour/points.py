@@ -1,4 +1,4 @@
-"""Signal points in the plane of the figure's axes, with their CLs."""
+"""Signal points in the plane of the figure's axes (or along its only one), with their CLs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from recontour import formula
 from recontour.errors import UserError, printable
+from recontour.likelihood import as_value
+from recontour.results import OWN
 
 CURVES = {
     "observed": "CLs_obs",
@@ -17,16 +20,19 @@ CURVES = {
 }
 """Contours, and the columns of CLs they are drawn from."""
 
+COLUMNS = CURVES | {"expected_m2": "CLs_exp_m2", "expected_p2": "CLs_exp_p2"}
+"""All curves of CLs."""
+
 LEVEL = 0.05
 
 
 class Points(NamedTuple):
-    """Signal points in the plane of the axes: names, coordinates of shape (n,), and for each of
-    `CURVES` the CLs, shape (n,), NaN where the fit failed."""
+    """Signal points in the plane of the axes: names, coordinates of shape (n,) (y is None if there
+    is no such axis), and for each of `COLUMNS` the CLs, shape (n,), NaN where the fit failed."""
 
     names: tuple[str, ...]
     x: np.ndarray
-    y: np.ndarray
+    y: np.ndarray | None
     cls: dict[str, np.ndarray]
 
     @property
@@ -36,55 +42,60 @@ class Points(NamedTuple):
 
     @property
     def plane(self) -> np.ndarray:
-        """Coordinates, shape (n, 2)."""
-        return np.column_stack([self.x, self.y])
+        """Coordinates, shape (n, 2), or (n, 1) without y."""
+        return np.column_stack([self.x] if self.y is None else [self.x, self.y])
 
 
-def read_points(rows: Iterable[Mapping[str, str]], axes: Mapping[str, Any], source: str) -> Points:
-    """The points of a table of CLs (rows of `cls.csv`), sorted by x, y and name.
+def read_points(
+    rows: Iterable[Mapping[str, str]], axes: Mapping[str, Any], source: str, where: str = ""
+) -> Points:
+    """The points of a table of CLs (rows of `cls.csv`) that meet the condition `where`, placed by
+    the formulas of `axes`, sorted by x, y and name.
 
-    `source` names the table in errors. Raises UserError for a missing column, and for a cell that
-    is no number or no CLs in a row whose status is not "failed".
+    `source` names the table in errors. Raises UserError for a missing column, for a cell that is no
+    number or no CLs in a row whose status is not "failed", and for a formula that has no value.
     """
-    columns = [axes["x"]["label"], axes["y"]["label"], *CURVES.values()]
+    rows = list(rows)
+    labels = [column for column in rows[0] if column not in OWN] if rows else []
+    holds = formula.condition(where, labels, source)
+    places = [formula.formula(axes[axis]["label"], labels, source) for axis in sorted(axes)]
     table = []
     for row in rows:
-        for column in ("name", *columns):
+        for column in ("name", *COLUMNS.values()):
             if row.get(column) is None:
                 raise UserError(
                     f'{source}: column "{printable(column)}" is missing; found: '
-                    f"{printable(', '.join(map(str, row)))}; the axes' labels and the columns of "
-                    "CLs must be there"
+                    f"{printable(', '.join(map(str, row)))}; the columns of CLs must be there"
                 )
+        values = {label: as_value(row[label] or "") for label in labels}
+        if not holds(values):
+            continue
         failed = row.get("status", "ok") == "failed"
-        where = f'{source}: point "{printable(row["name"])}"'
-        place = [
-            _number(row[column], -np.inf, np.inf, f"{where}, {column}") for column in columns[:2]
-        ]
+        point = f'{source}: point "{printable(row["name"])}"'
         cls = [
-            np.nan if failed else _number(row[column], 0.0, 1.0, f"{where}, {column}")
-            for column in columns[2:]
+            np.nan if failed else _cls(row[column], f"{point}, {column}")
+            for column in COLUMNS.values()
         ]
-        table.append((*place, row["name"], *cls))
-    table.sort(key=lambda entry: entry[:3])
-    x, y, names, *cls = zip(*table, strict=True) if table else [()] * (3 + len(CURVES))
+        table.append((tuple(place(values) for place in places), row["name"], *cls))
+    table.sort(key=lambda entry: entry[:2])
+    at, names, *cls = zip(*table, strict=True) if table else [()] * (2 + len(COLUMNS))
+    plane = np.array(at, dtype=float).reshape(len(names), len(axes))
     return Points(
         tuple(names),
-        np.array(x, dtype=float),
-        np.array(y, dtype=float),
-        {curve: np.array(values, dtype=float) for curve, values in zip(CURVES, cls, strict=True)},
+        plane[:, 0],
+        plane[:, 1] if len(axes) > 1 else None,
+        {curve: np.array(values, dtype=float) for curve, values in zip(COLUMNS, cls, strict=True)},
     )
 
 
-def _number(text: str, low: float, high: float, where: str) -> float:
+def _cls(text: str, where: str) -> float:
     try:
         value = float(text)
     except ValueError:
         value = np.nan
-    if not (low <= value <= high and np.isfinite(value)):
-        kind = "a finite number" if high == np.inf else f"a number between {low:g} and {high:g}"
+    if not 0.0 <= value <= 1.0:
         raise UserError(
-            f'{where}: found "{printable(text)}", expected {kind}; if the fit failed, the status '
-            'must be "failed"'
+            f'{where}: found "{printable(text)}", expected a number between 0 and 1; if the fit '
+            'failed, the status must be "failed"'
         )
     return value

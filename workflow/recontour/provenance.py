@@ -28,22 +28,33 @@ def provenance(
     downloads: Iterable[Path | str],
     verification: Path | str,
     results: Iterable[Path | str],
+    folder: Path | str,
     project: Path,
 ) -> dict[str, Any]:
-    """The provenance of an analysis.
+    """The provenance of an analysis, whose results lie in `folder`.
 
     `downloads` are the records of what was fetched, `verification` the report on the likelihood,
     `results` the files to list with their checksums, and `project` the folder of the workflow.
+    Those of a plane of the analysis are named `<plane>/<file>`.
     """
+    sources = {_short(path, folder): path for path in downloads}
     return {
-        "sources": {Path(path).stem: read_json(path) for path in downloads},
+        "sources": {name: read_json(path) for name, path in sources.items()},
         "likelihood": read_json(verification),
-        "results": {Path(path).name: {"sha256": sha256(path)} for path in results},
+        "results": {
+            Path(path).relative_to(folder).as_posix(): {"sha256": sha256(path)} for path in results
+        },
         "config": config,
         "code": {"version": __version__, **commit(project)},
         "software": {"python": platform.python_version(), **versions(PACKAGES)},
         "platform": platform.platform(),
     }
+
+
+def _short(path: Path | str, folder: Path | str) -> str:
+    """What was fetched, of the file `<folder>/<plane>/download/<what>.json`."""
+    inner = Path(path).relative_to(folder)
+    return (inner.parents[1] / inner.stem).as_posix()
 
 
 def versions(packages: Iterable[str]) -> dict[str, str | None]:

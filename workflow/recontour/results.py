@@ -6,7 +6,8 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,12 @@ CLS = ("CLs_obs", "CLs_exp_m2", "CLs_exp_m1", "CLs_exp_0", "CLs_exp_p1", "CLs_ex
 QUALITY = ("edm", "starts", "iterations")
 """Of the fits that a point took (all of them converged): the largest estimated distance of the NLL
 to its minimum, the most starting points that one needed, and the Newton iterations together."""
+
+OWN = ("name", "region", *CLS, "status", *QUALITY, "reason")
+"""The columns of cls.csv that are no labels; `region` if there are several signal regions."""
+
+NO_SIGNAL = "no signal: the patch adds no sample with the parameter of interest"
+"""The reason why there is no more to say of a point."""
 
 Row = dict[str, Any]
 
@@ -42,9 +49,8 @@ class Results:
 
 def columns(labels: Sequence[str]) -> tuple[str, ...]:
     """The columns of cls.csv. Raises UserError for a label that is the name of another column."""
-    own = ("name", *CLS, "status", *QUALITY, "reason")
     for label in labels:
-        if label in own:
+        if label in OWN:
             raise UserError(
                 f'the patchset\'s label "{printable(label)}" is also a column of the results; '
                 "rename the label in the patchset"
@@ -64,7 +70,8 @@ def succeeded(point: Point, labels: Sequence[str], result: HypoTest) -> Row:
         max(fit.starts for fit in fits),
         sum(fit.iterations for fit in fits),
     )
-    return _row(point, labels, (*cls, "ok", *quality, ""))
+    reason = NO_SIGNAL if result.muhat is None else ""
+    return _row(point, labels, (*cls, "ok", *quality, reason))
 
 
 def failed(point: Point, labels: Sequence[str], reason: object) -> Row:
@@ -75,6 +82,12 @@ def failed(point: Point, labels: Sequence[str], reason: object) -> Row:
 
 def _row(point: Point, labels: Sequence[str], cells: Sequence[object]) -> Row:
     return dict(zip(columns(labels), (point.name, *point.values, *cells), strict=True))
+
+
+def in_region(row: Row, labels: Sequence[str], region: str) -> Row:
+    """The row with a column for the signal region, after the labels."""
+    before = dict.fromkeys(("name", *labels))
+    return {name: row[name] for name in before} | {"region": region} | row
 
 
 def write_batch(path: Path | str, rows: Iterable[Row]) -> None:
@@ -90,25 +103,52 @@ def join_batches(
     labels: Sequence[str],
     columns: Callable[[Sequence[str]], Sequence[str]] = columns,
 ) -> Results:
-    """The rows of all batches, which must be those of `points`, in the order of `points`, with the
-    `columns` of their labels. Raises UserError."""
-    rows: dict[str, Row] = {}
+    """The rows of all batches, which must be those of `points`, in the order of `points` and each
+    one's signal regions, with the `columns` of their labels. Raises UserError."""
+    rows: dict[str, list[Row]] = {point.name: [] for point in points}
+    names: list[str] = []
     for path in paths:
         for line in Path(path).read_bytes().splitlines():
             row = parse_json(line, path)
-            if list(row) != list(columns(labels)) or row["name"] in rows:
+            if not names:
+                named = dict.fromkeys(columns(labels))
+                names = list(in_region(named, labels, "") if "region" in row else named)
+            if list(row) != names:
                 raise UserError(f"{path}: not the results of one batch; delete it and run again")
-            rows[row["name"]] = row
+            if row["name"] not in rows:
+                raise UserError(
+                    "the batches hold results of points that are not selected; delete them and run "
+                    "again"
+                )
+            rows[row["name"]].append(row)
     for point in points:
-        if tuple(rows.get(point.name, {}).get(label) for label in labels) != point.values:
+        found = rows[point.name]
+        regions = {row.get("region") for row in found}
+        values = {tuple(row[label] for label in labels) for row in found}
+        if len(regions) != len(found) or values != {point.values}:
             raise UserError(
-                f"the batches hold no result of {printable(point.name)}; delete them and run again"
+                f"the batches hold no result, or several, of {printable(point.name)}; delete them "
+                "and run again"
             )
-    if len(rows) != len(points):
-        raise UserError(
-            "the batches hold results of points that are not selected; delete them and run again"
-        )
-    return Results(tuple(labels), tuple(rows[point.name] for point in points))
+    return Results(tuple(labels), tuple(row for point in points for row in rows[point.name]))
+
+
+def best(results: Results, expected: str) -> Results:
+    """One row a point, that of the signal region with the smallest value in the column `expected`
+    (the first of several). A point that failed in a region has failed, since that one might have
+    been the best, unless the reason is that there is no signal in it."""
+    rows: dict[str, list[Row]] = {}
+    for row in results.rows:
+        rows.setdefault(row["name"], []).append(row)
+    return replace(results, rows=tuple(_best(found, expected) for found in rows.values()))
+
+
+def _best(rows: Sequence[Row], expected: str) -> Row:
+    signals = [row for row in rows if row["reason"] != NO_SIGNAL] or rows
+    for row in signals:
+        if row["status"] != "ok" and "region" in row:
+            return row | {"reason": f"region {row['region']}: {row['reason']}"}
+    return signals[0] if len(signals) == 1 else min(signals, key=itemgetter(expected))
 
 
 def write_csv(path: Path | str, results: Results) -> None:

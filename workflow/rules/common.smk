@@ -16,7 +16,7 @@ if WORKFLOW.is_relative_to(Path.cwd()):
     WORKFLOW = WORKFLOW.relative_to(Path.cwd())
 sys.path.insert(0, str(WORKFLOW.absolute()))
 
-from recontour import batches, imports, workdir
+from recontour import batches, imports, planes, workdir
 from recontour import config as configuration
 from recontour.errors import UserError, printable
 
@@ -25,8 +25,8 @@ try:
     configuration.check_results_folder("results")
     ANALYSES = config["analyses"]
     MIRRORS = {name: configuration.mirror(config, name, PROJECT) for name in ANALYSES}
-    BOUNDARIES = {name: configuration.boundary(config, name) for name in ANALYSES}
     SCANS = configuration.scans(config, PROJECT)
+    PLANES = planes.planes(config, SCANS)
     CROSS_SECTIONS = configuration.cross_sections(config, PROJECT, SCANS)
 except UserError as error:
     sys.exit(f"error: {printable(error)}")
@@ -44,9 +44,10 @@ if workflow.is_main_process:
 
 wildcard_constraints:
     analysis="|".join(map(re.escape, ANALYSES)),
+    plane="|".join(map(re.escape, PLANES)),
     batch=batches.PATTERN,
     curve="(observed|expected|upper_limits)[a-z_]*",
-    patch="[^/]+",
+    patch="([^/]+/)?[^/]+",
 
 
 def begin():
@@ -78,22 +79,43 @@ def code(script):
 
 
 def setting(*keys):
-    """What the config says about the job's analysis under these keys, which may hold wildcards."""
+    """What the config says about the job's analysis under these keys."""
 
     def value(wildcards):
         entry = ANALYSES[wildcards.analysis]
         for key in keys:
-            entry = entry[key.format(**wildcards)]
-        return entry if isinstance(entry, str) else json.dumps(entry)
+            entry = entry[key]
+        return as_argument(entry)
 
     return value
+
+
+def plane_setting(field, *keys):
+    """The same about the job's plane, from a field of `planes.Plane`; keys may hold wildcards."""
+
+    def value(wildcards):
+        entry = getattr(PLANES[wildcards.plane], field)
+        for key in keys:
+            entry = entry[key.format(**wildcards)]
+        return as_argument(entry)
+
+    return value
+
+
+def as_argument(value):
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def title(wildcards):
+    """The title of the job's plane."""
+    return ANALYSES[PLANES[wildcards.plane].analysis]["title"]
 
 
 def mirror(wildcards, output):
     """The mirror of the job's analysis. With `output` among the arguments, Snakemake takes this
     parameter for derived: the same file from another place is no reason to fetch it again.
     """
-    return MIRRORS[wildcards.analysis]
+    return MIRRORS[wildcards.get("analysis") or PLANES[wildcards.plane].analysis]
 
 
 def network(wildcards, output):
@@ -104,8 +126,15 @@ def archive_limits(wildcards, output):
     return json.dumps(config["archive_limits"])
 
 
-def boundary(wildcards):
-    return json.dumps(BOUNDARIES[wildcards.analysis])
+def regions(wildcards):
+    """The signal regions of the job's likelihood."""
+    return json.dumps(configuration.regions(ANALYSES[wildcards.analysis]["likelihood"]))
+
+
+def backgrounds(wildcards):
+    """The backgrounds' files, by signal region."""
+    parts = configuration.regions(ANALYSES[wildcards.analysis]["likelihood"])
+    return json.dumps({region: part["background"] for region, part in parts.items()})
 
 
 def points_table(wildcards):
@@ -137,20 +166,44 @@ def batch_points(wildcards):
     return [point.name for point in batch]
 
 
+def drawn_planes(analysis):
+    """The planes of an analysis that hold enough of the selected points to be drawn."""
+    return [p for p in PLANES.values() if p.analysis == analysis and p.can_draw]
+
+
+def of_planes(*files):
+    """These files of each plane of the job's analysis that can be drawn."""
+
+    def paths(wildcards):
+        folders = [plane.folder for plane in drawn_planes(wildcards.analysis)]
+        return expand("results/{plane}/{file}", plane=folders, file=files)
+
+    return paths
+
+
+def of_analysis(file):
+    """This file of the analysis that the job's plane is a part of."""
+
+    def path(wildcards):
+        return f"results/{PLANES[wildcards.plane].analysis}/{file}"
+
+    return path
+
+
 def published_tables(wildcards):
-    """The published contours of an analysis, as CSV files."""
+    """The published contours of a plane, as CSV files."""
     return expand(
-        "results/{analysis}/download/{curve}.csv",
-        analysis=wildcards.analysis,
-        curve=configuration.published_contours(config, wildcards.analysis),
+        "results/{plane}/download/{curve}.csv",
+        plane=wildcards.plane,
+        curve=PLANES[wildcards.plane].curves,
     )
 
 
 def published_limits(wildcards):
-    """The published table of upper limits of an analysis, if there is one."""
-    if "upper_limits" not in ANALYSES[wildcards.analysis]["published"]:
+    """The published table of upper limits of a plane, if there is one."""
+    if "upper_limits" not in PLANES[wildcards.plane].published:
         return []
-    return f"results/{wildcards.analysis}/download/upper_limits.csv"
+    return f"results/{wildcards.plane}/download/upper_limits.csv"
 
 
 def cross_sections(wildcards):
@@ -161,36 +214,22 @@ def cross_sections(wildcards):
 
 def download_records(wildcards):
     """What was fetched for an analysis, and from where."""
-    return expand(
-        "results/{analysis}/download/{file}.json",
-        analysis=wildcards.analysis,
-        file=[
-            "likelihood",
-            *configuration.published_contours(config, wildcards.analysis),
-        ],
-    )
+    return [f"results/{wildcards.analysis}/download/likelihood.json"] + [
+        f"results/{plane.folder}/download/{curve}.json"
+        for plane in drawn_planes(wildcards.analysis)
+        for curve in plane.curves
+    ]
 
 
-def can_draw(wildcards):
-    """Does the analysis have the three points that a contour takes?"""
-    return len(SCANS[wildcards.analysis].points) >= 3
+def region_results(wildcards):
+    """The results of every signal region, if there are several."""
+    several = ANALYSES[wildcards.analysis]["likelihood"]["regions"]
+    return f"results/{wildcards.analysis}/cls_regions.csv" if several else []
 
 
-def provenance_results(wildcards):
-    files = (
-        ["cls.csv", "contours.json", "comparison.json"]
-        if can_draw(wildcards)
-        else ["cls.csv"]
-    )
-    return [f"results/{wildcards.analysis}/{file}" for file in files]
-
-
-def drawn_results(wildcards):
-    if not can_draw(wildcards):
-        return []
-    folder = f"results/{wildcards.analysis}"
-    figure = before(f"{folder}/exclusion.png", f"{folder}/summary.txt")
-    return [f"{folder}/comparison.json", figure]
+def summary_figures(wildcards):
+    last = f"results/{wildcards.analysis}/summary.txt"
+    return [before(path, last) for path in of_planes("exclusion.png")(wildcards)]
 
 
 def provenance_record(wildcards):
@@ -207,17 +246,26 @@ def before(path, last):
 
 def plane_of_points(wildcards):
     """What says where the points lie in the plane of the axes."""
-    folder = f"results/{wildcards.analysis}"
-    return (
-        [f"{folder}/cls.csv", f"{folder}/contours.json"] if can_draw(wildcards) else []
-    )
+    if not PLANES[wildcards.plane].can_draw:
+        return []
+    return [
+        of_analysis("cls.csv")(wildcards),
+        f"results/{wildcards.plane}/contours.json",
+    ]
 
 
 def limits_figure(wildcards):
-    folder = f"results/{wildcards.analysis}"
-    if not can_draw(wildcards):
+    plane = PLANES[wildcards.plane]
+    if not plane.can_draw or len(plane.axes) == 1:
         return []
+    folder = f"results/{plane.folder}"
     return before(f"{folder}/limits.png", f"{folder}/limits_comparison.json")
+
+
+def limits_comparisons(analyses):
+    """What a user asks for by the target `upper_limits`."""
+    folders = [plane.folder for plane in PLANES.values() if plane.analysis in analyses]
+    return expand("results/{plane}/limits_comparison.json", plane=folders)
 
 
 def effective_config(wildcards, output):
@@ -248,8 +296,8 @@ def logs_of_this_run(pattern):
 
 def show_results():
     """Print what the analyses of this run found, and then, at the end, what went wrong."""
-    lines = list(logs_of_this_run("*/logs/**/*.log"))
-    summaries = list(logs_of_this_run("*/logs/*summary.log"))
+    lines = list(logs_of_this_run("**/logs/**/*.log"))
+    summaries = list(logs_of_this_run("**/logs/*summary.log"))
     errors = dict.fromkeys(line for line in lines if line.startswith("error: "))
     found = [line for line in summaries if line not in errors]
     print("", *found, "", *errors, sep="\n", file=sys.stderr)

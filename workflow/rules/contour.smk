@@ -3,38 +3,39 @@
 
 rule contour:
     input:
-        cls="results/{analysis}/cls.csv",
+        cls=of_analysis("cls.csv"),
         code=code("contour.py"),
     output:
-        "results/{analysis}/contours.json",
+        "results/{plane}/contours.json",
     log:
-        "results/{analysis}/logs/contour.log",
+        "results/{plane}/logs/contour.log",
     conda:
         "../../envs/environment.yaml"
     params:
         run=run,
-        axes=setting("axes"),
-        boundary=boundary,
+        axes=plane_setting("axes"),
+        boundary=plane_setting("boundary"),
+        where=plane_setting("where"),
     shell:
         "{params.run}/contour.py --cls {input.cls:q} --axes {params.axes:q} --boundary {params.boundary:q}"
-        " --output {output:q} > {log:q} 2>&1"
+        " --where={params.where:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule compare:
     input:
-        cls="results/{analysis}/cls.csv",
-        contours="results/{analysis}/contours.json",
+        cls=of_analysis("cls.csv"),
+        contours="results/{plane}/contours.json",
         published=published_tables,
         code=code("compare.py"),
     output:
-        "results/{analysis}/comparison.json",
+        "results/{plane}/comparison.json",
     log:
-        "results/{analysis}/logs/compare.log",
+        "results/{plane}/logs/compare.log",
     conda:
         "../../envs/environment.yaml"
     params:
         run=run,
-        tolerance=setting("tolerance"),
+        tolerance=plane_setting("tolerance"),
     shell:
         "{params.run}/compare.py --cls {input.cls:q} --contours {input.contours:q}"
         " --tolerance {params.tolerance:q} --output {output:q} {input.published:q} > {log:q} 2>&1"
@@ -42,21 +43,21 @@ rule compare:
 
 rule plot:
     input:
-        cls="results/{analysis}/cls.csv",
-        contours="results/{analysis}/contours.json",
+        cls=of_analysis("cls.csv"),
+        contours="results/{plane}/contours.json",
         published=published_tables,
         code=code("plot.py"),
     output:
-        png="results/{analysis}/exclusion.png",
-        pdf="results/{analysis}/exclusion.pdf",
+        png="results/{plane}/exclusion.png",
+        pdf="results/{plane}/exclusion.pdf",
     log:
-        "results/{analysis}/logs/plot.log",
+        "results/{plane}/logs/plot.log",
     conda:
         "../../envs/environment.yaml"
     params:
         run=run,
-        title=setting("title"),
-        labels=setting("labels"),
+        title=title,
+        labels=plane_setting("labels"),
     shell:
         "{params.run}/plot.py --cls {input.cls:q} --contours {input.contours:q} --title={params.title:q}"
         " --labels {params.labels:q} --png {output.png:q} --pdf {output.pdf:q} {input.published:q} > {log:q} 2>&1"

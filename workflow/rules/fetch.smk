@@ -31,19 +31,19 @@ rule fetch_likelihood:
 
 rule fetch_table:
     output:
-        table="results/{analysis}/download/{curve}.csv",
-        record="results/{analysis}/download/{curve}.json",
+        table="results/{plane}/download/{curve}.csv",
+        record="results/{plane}/download/{curve}.json",
     log:
-        "results/{analysis}/logs/fetch_{curve}.log",
+        "results/{plane}/logs/fetch_{curve}.log",
     conda:
         "../../envs/environment.yaml"
     params:
         run=run,
-        doi=setting("published", "{curve}", "doi"),
-        inspire=setting("published", "{curve}", "record"),
-        table=setting("published", "{curve}", "table"),
-        version=setting("published", "{curve}", "version"),
-        digest=setting("published", "{curve}", "digest"),
+        doi=plane_setting("published", "{curve}", "doi"),
+        inspire=plane_setting("published", "{curve}", "record"),
+        table=plane_setting("published", "{curve}", "table"),
+        version=plane_setting("published", "{curve}", "version"),
+        digest=plane_setting("published", "{curve}", "digest"),
         mirror=mirror,
         network=network,
     shell:

@@ -17,11 +17,13 @@ rule hypotest:
     threads: 1
     params:
         run=run,
-        background=setting("likelihood", "background"),
+        backgrounds=backgrounds,
+        measurement=setting("likelihood", "measurement"),
         points=batch_points,
     shell:
-        "{params.run}/hypotest.py --members {input.members:q} --background {params.background:q}"
-        " --patches {input.patches:q} --output {output:q} {params.points:q} > {log:q} 2>&1"
+        "{params.run}/hypotest.py --members {input.members:q} --backgrounds {params.backgrounds:q}"
+        " --measurement={params.measurement:q} --patches {input.patches:q} --output {output:q}"
+        " {params.points:q} > {log:q} 2>&1"
 
 
 rule aggregate:
@@ -44,3 +46,23 @@ rule aggregate:
         "{params.run}/aggregate.py --points {input.points:q} --select {params.select:q}"
         " --csv {output.csv:q} --json {output.json:q} --harvest {output.harvest:q}"
         " {input.batches:q} > {log:q} 2>&1"
+
+
+# Asked for where an analysis has several signal regions.
+rule cls_regions:
+    input:
+        batches=batched("hypotest"),
+        points=points_table,
+        code=code("cls_regions.py"),
+    output:
+        "results/{analysis}/cls_regions.csv",
+    log:
+        "results/{analysis}/logs/cls_regions.log",
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        run=run,
+        select=wanted,
+    shell:
+        "{params.run}/cls_regions.py --points {input.points:q} --select {params.select:q}"
+        " --csv {output:q} {input.batches:q} > {log:q} 2>&1"

@@ -17,11 +17,13 @@ rule limits:
     threads: 1
     params:
         run=run,
-        background=setting("likelihood", "background"),
+        backgrounds=backgrounds,
+        measurement=setting("likelihood", "measurement"),
         points=batch_points,
     shell:
-        "{params.run}/limits.py --members {input.members:q} --background {params.background:q}"
-        " --patches {input.patches:q} --output {output:q} {params.points:q} > {log:q} 2>&1"
+        "{params.run}/limits.py --members {input.members:q} --backgrounds {params.backgrounds:q}"
+        " --measurement={params.measurement:q} --patches {input.patches:q} --output {output:q}"
+        " {params.points:q} > {log:q} 2>&1"
 
 
 rule limits_table:
@@ -48,51 +50,51 @@ rule limits_table:
 
 rule limits_plot:
     input:
-        limits="results/{analysis}/upper_limits.json",
-        cls="results/{analysis}/cls.csv",
-        contours="results/{analysis}/contours.json",
+        limits=of_analysis("upper_limits.json"),
+        cls=of_analysis("cls.csv"),
+        contours="results/{plane}/contours.json",
         code=code("limits_plot.py"),
     output:
-        png="results/{analysis}/limits.png",
-        pdf="results/{analysis}/limits.pdf",
+        png="results/{plane}/limits.png",
+        pdf="results/{plane}/limits.pdf",
     log:
-        "results/{analysis}/logs/limits_plot.log",
+        "results/{plane}/logs/limits_plot.log",
     conda:
         "../../envs/environment.yaml"
     params:
         run=run,
-        title=setting("title"),
-        labels=setting("labels"),
+        title=title,
+        labels=plane_setting("labels"),
     shell:
         "{params.run}/limits_plot.py --limits {input.limits:q} --cls {input.cls:q}"
-        " --contours {input.contours:q} --title {params.title:q} --labels {params.labels:q}"
+        " --contours {input.contours:q} --title={params.title:q} --labels {params.labels:q}"
         " --png {output.png:q} --pdf {output.pdf:q} > {log:q} 2>&1"
 
 
 # Comes last, and fails if too many points failed, like `summary`.
 rule limits_compare:
     input:
-        limits="results/{analysis}/upper_limits.json",
+        limits=of_analysis("upper_limits.json"),
         plane=plane_of_points,
         figure=limits_figure,
         published=published_limits,
         code=code("limits_compare.py"),
     output:
-        "results/{analysis}/limits_comparison.json",
+        "results/{plane}/limits_comparison.json",
     log:
-        "results/{analysis}/logs/limits_summary.log",
+        "results/{plane}/logs/limits_summary.log",
     conda:
         "../../envs/environment.yaml"
     params:
         run=run,
-        title=setting("title"),
+        title=title,
         tolerated=config["tolerate_failed_points"],
     shell:
-        "{params.run}/limits_compare.py --title {params.title:q} --limits {input.limits:q}"
+        "{params.run}/limits_compare.py --title={params.title:q} --limits {input.limits:q}"
         " --plane {input.plane:q} --published {input.published:q} --tolerated {params.tolerated}"
         " --output {output:q} > {log:q} 2>&1"
 
 
 rule upper_limits:
     input:
-        expand("results/{analysis}/limits_comparison.json", analysis=config["run"]),
+        limits_comparisons(config["run"]),

@@ -5,7 +5,8 @@ rule provenance:
     input:
         downloads=download_records,
         verification="results/{analysis}/likelihood/verification.json",
-        results=provenance_results,
+        cls="results/{analysis}/cls.csv",
+        drawn=of_planes("contours.json", "comparison.json"),
         code=code("provenance.py"),
     output:
         "results/{analysis}/provenance.json",
@@ -18,7 +19,8 @@ rule provenance:
         config=effective_config,
     shell:
         "{params.run}/provenance.py --config {params.config:q} --verification {input.verification:q}"
-        " --results {input.results:q} --output {output:q} {input.downloads:q} > {log:q} 2>&1"
+        " --results {input.cls:q} {input.drawn:q} --folder results/{wildcards.analysis:q}"
+        " --output {output:q} {input.downloads:q} > {log:q} 2>&1"
 
 
 # Comes last, and fails if too many points failed: by then, all that can be made is there. That is
@@ -26,7 +28,9 @@ rule provenance:
 rule summary:
     input:
         cls="results/{analysis}/cls.json",
-        drawn=drawn_results,
+        comparisons=of_planes("comparison.json"),
+        figures=summary_figures,
+        regions=region_results,
         provenance=provenance_record,
         code=code("summary.py"),
     output:
@@ -41,4 +45,5 @@ rule summary:
         tolerated=config["tolerate_failed_points"],
     shell:
         "{params.run}/summary.py --title={params.title:q} --cls {input.cls:q}"
-        " --tolerated {params.tolerated} --output {output:q} --drawn {input.drawn:q} > {log:q} 2>&1"
+        " --tolerated {params.tolerated} --output {output:q}"
+        " --comparisons {input.comparisons:q} --figures {input.figures:q} > {log:q} 2>&1"

@@ -17,12 +17,10 @@ rule verify:
     params:
         run=run,
         sha256=setting("likelihood", "sha256"),
-        background=setting("likelihood", "background"),
-        background_digest=setting("likelihood", "background_digest"),
-        patchset=setting("likelihood", "patchset"),
+        regions=regions,
         limits=archive_limits,
     shell:
-        "{params.run}/verify.py --archive {input.archive:q} --sha256 {params.sha256} --points {input.points:q}"
-        " --background {params.background:q} --background-digest {params.background_digest}"
-        " --patchset {params.patchset:q} --members {output.members:q}"
-        " --limits {params.limits:q} --patches {output.patches:q} --report {output.report:q} > {log:q} 2>&1"
+        "{params.run}/verify.py --archive {input.archive:q} --sha256 {params.sha256}"
+        " --points {input.points:q} --regions {params.regions:q} --limits {params.limits:q}"
+        " --members {output.members:q} --patches {output.patches:q}"
+        " --report {output.report:q} > {log:q} 2>&1"

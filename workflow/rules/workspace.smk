@@ -15,8 +15,8 @@ rule workspace:
         "../../envs/environment.yaml"
     params:
         run=run,
-        background=setting("likelihood", "background"),
+        backgrounds=backgrounds,
     shell:
-        "{params.run}/workspace.py --members {input.members:q} --background {params.background:q}"
+        "{params.run}/workspace.py --members {input.members:q} --backgrounds {params.backgrounds:q}"
         " --patches {input.patches:q} --patch {wildcards.patch:q}"
         " --output {output:q} > {log:q} 2>&1"

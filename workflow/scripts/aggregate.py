@@ -1,4 +1,4 @@
-"""Join the results of all batches into tables."""
+"""Join the results of all batches into tables, with the best signal region of each point."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ def main() -> None:
 
     table = selection.read_points(options.points)
     points = selection.select(table.points, options.select)
-    joined = results.join_batches(options.batches, points, table.labels)
-    results.write_csv(options.csv, joined)
-    results.write_rows_json(options.json, joined)
-    results.write_harvest(options.harvest, joined)
+    every = results.join_batches(options.batches, points, table.labels)
+    chosen = results.best(every, expected="CLs_exp_0")
+    results.write_csv(options.csv, chosen)
+    results.write_rows_json(options.json, chosen)
+    results.write_harvest(options.harvest, chosen)
     seal(options.csv, options.json, options.harvest)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from recontour import cli, contour, points, results
+from recontour import cli, contour, crossings, points, results
 from recontour.files import write_json
 from recontour.seals import seal
 
@@ -18,13 +18,16 @@ def main() -> None:
         "--boundary",
         required=True,
         type=json.loads,
-        help="JSON: [a, b, c] of a·x + b·y ≥ c, or null",
+        help="JSON: [a, b, c] of a·x + b·y ≥ c, or [a, c], or null",
     )
+    parser.add_argument("--where", required=True, help="condition on the points, or empty")
     parser.add_argument("--output", required=True)
     options = parser.parse_args()
 
-    scan = points.read_points(results.read_cells(options.cls), options.axes, options.cls)
-    write_json(options.output, contour.contours(scan, options.axes, options.boundary))
+    rows = results.read_cells(options.cls)
+    scan = points.read_points(rows, options.axes, options.cls, options.where)
+    find = contour.contours if "y" in options.axes else crossings.crossings
+    write_json(options.output, find(scan, options.axes, options.boundary, options.where))
     seal(options.output)
 
 

@@ -14,6 +14,8 @@ def main() -> None:
 
 
 def limit(point: Point, labels: Sequence[str], model: histfit.Model) -> results.Row:
+    if model.poi is None:
+        return limits.failed(point, labels, results.NO_SIGNAL)
     return limits.found(point, labels, histfit.upper_limit(model, beyond_bounds=True))
 
 

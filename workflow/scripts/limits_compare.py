@@ -26,8 +26,9 @@ def main() -> None:
     failed = [row for row in rows if row["status"] != "ok"]
     if options.published and options.plane:
         cls, contours = options.plane
-        axes = read_json(contours)["axes"]
-        scan = points.read_points(results.read_cells(cls), axes, cls)
+        drawn = read_json(contours)
+        cells = results.read_cells(cls)
+        scan = points.read_points(cells, drawn["axes"], cls, drawn["where"])
         places = dict(zip(scan.names, map(tuple, scan.plane.tolist()), strict=True))
         published = limits.read_published(options.published)
         comparison = limits.compare(rows, places, published)

@@ -25,7 +25,8 @@ def main() -> None:
     options = parser.parse_args()
 
     contours = read_json(options.contours)
-    scan = points.read_points(results.read_cells(options.cls), contours["axes"], options.cls)
+    cells = results.read_cells(options.cls)
+    scan = points.read_points(cells, contours["axes"], options.cls, contours["where"])
     rows = {row["name"]: row for row in read_json(options.limits)}
     on_cross_section = ON_CROSS_SECTION[0] in next(iter(rows.values()))
     found = [

@@ -21,7 +21,8 @@ def main() -> None:
 
     table = selection.read_points(options.points)
     points = selection.select(table.points, options.select)
-    joined = results.join_batches(options.batches, points, table.labels, limits.columns)
+    every = results.join_batches(options.batches, points, table.labels, limits.columns)
+    joined = results.best(every, expected="mu_exp_0")
     theory = None
     if options.cross_sections:
         theory = cross_sections.read(options.cross_sections, table.labels)

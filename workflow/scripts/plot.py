@@ -23,7 +23,8 @@ def main() -> None:
     options = parser.parse_args()
 
     contours = read_json(options.contours)
-    scan = points.read_points(results.read_cells(options.cls), contours["axes"], options.cls)
+    rows = results.read_cells(options.cls)
+    scan = points.read_points(rows, contours["axes"], options.cls, contours["where"])
     published = read_curves(options.published)
     out = [options.png, options.pdf]
     figure.draw(contours, scan, published, options.title, options.labels, out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -22,15 +23,15 @@ def main() -> None:
     parser.add_argument("--cls", required=True, help="results as JSON")
     parser.add_argument("--tolerated", required=True, type=int, help="failed points allowed")
     parser.add_argument("--output", required=True)
-    parser.add_argument("--drawn", nargs="*", help="comparison with published contours, and figure")
+    parser.add_argument("--comparisons", nargs="*", help="with published contours, one a plane")
+    parser.add_argument("--figures", nargs="*", help="one a plane")
     options = parser.parse_args()
 
     rows = read_json(options.cls)
     lines = [options.title, *points(rows)]
-    if options.drawn:
-        comparison, figure = options.drawn
+    for comparison, figure in zip(options.comparisons, options.figures, strict=True):
         lines += [*agreement(read_json(comparison)), f"  figure      {figure}"]
-    else:
+    if not options.figures:
         lines.append("  figure      none: it takes three points")
     print("\n".join(lines))
 
@@ -57,6 +58,13 @@ def points(rows: Sequence[results.Row]) -> Iterator[str]:
     observed, expected = (
         sum(row[column] < LEVEL for row in done) for column in ("CLs_obs", "CLs_exp_0")
     )
+    regions = Counter(row["region"] for row in done if "region" in row)
+    if regions:
+        best = ", ".join(f"{region} {regions[region]}" for region in sorted(regions))
+        yield f"  best region {best} points, by expected CLs"
+    without = [row for row in done if row["reason"]]
+    if without:
+        yield f"  no signal   {len(without)} points, whose CLs is 1"
     yield f"  excluded    {observed} observed, {expected} expected (CLs < {LEVEL})"
 
 

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from recontour import cli
+from recontour import cli, regions
 from recontour.archive import Limits, unpack
 from recontour.errors import UserError
 from recontour.files import read_json, sha256, write_json
-from recontour.likelihood import Patchset, check_workspace, index_patchset, verify_background
+from recontour.likelihood import (
+    Patch,
+    Patchset,
+    check_workspace,
+    index_folder,
+    index_patchset,
+    verify_background,
+)
 from recontour.patches import write_index
 from recontour.seals import seal, seal_folder
 from recontour.selection import check_points_table
@@ -21,9 +30,12 @@ def main() -> None:
     parser.add_argument("--archive", required=True)
     parser.add_argument("--sha256", required=True, help="of the archive")
     parser.add_argument("--points", required=True, help="table of points, to be checked")
-    parser.add_argument("--background", required=True, help="member of the archive")
-    parser.add_argument("--background-digest", required=True)
-    parser.add_argument("--patchset", required=True, help="member of the archive")
+    parser.add_argument(
+        "--regions",
+        required=True,
+        type=json.loads,
+        help="JSON: background, background_digest, and patchset or patches of each region",
+    )
     parser.add_argument("--limits", required=True, type=json.loads, help="JSON: of the archive")
     parser.add_argument("--members", required=True, type=Path, help="folder to unpack to")
     parser.add_argument("--patches", required=True, help="CSV file to list the patches in")
@@ -36,41 +48,77 @@ def main() -> None:
             f"{options.archive}: has sha256 {found}, but the config expects {options.sha256}: it "
             "changed after it was fetched; delete it and run again"
         )
-    wanted = [options.background, options.patchset]
-    sums = unpack(options.archive, options.members, wanted, limits=Limits(**options.limits))
-    background = options.members / options.background
-    spec = read_json(background)
-    check_workspace(spec, background)
-    patchset = index_patchset(options.members / options.patchset)
-    digests = verify_background(spec, patchset.digests, options.background_digest, background)
-    check_points_table(options.points, patchset.labels, patchset.patches)
+    parts = options.regions.values()
+    members = [part[key] for part in parts for key in ("background", "patchset") if part.get(key)]
+    patterns = [part["patches"] for part in parts if part.get("patches")]
+    limits = Limits(**options.limits)
+    sums = unpack(options.archive, options.members, members, patterns=patterns, limits=limits)
+    patchsets, reports = {}, {}
+    for region, part in options.regions.items():
+        patchsets[region], reports[region] = verify(options.members, part, sums)
+    labels, patches = regions.join(patchsets)
+    points = regions.points(patches)
+    check_points_table(options.points, labels, points)
 
-    report = {
-        "description": patchset.description,
-        "version": patchset.version,
-        "references": patchset.references,
-        "labels": patchset.labels,
-        "patches": len(patchset.patches),
+    report: dict[str, Any] = {
         "archive_sha256": found,
-        "background": options.background,
-        "background_digests": digests,
-        "patchset": options.patchset,
-        "patchset_sha256": sums[options.members / options.patchset],
+        "labels": labels,
+        "points": len(points),
     }
-    write_index(options.patches, patchset.labels, patchset.patches)
+    if list(reports) == [""]:
+        report |= reports[""]
+    else:
+        report["regions"] = reports
+    write_index(options.patches, labels, patches)
     write_json(options.report, report)
     seal_folder(options.members, sums)
     seal(options.patches, options.report)
-    show(patchset, report)
+    show(report, labels, patches)
 
 
-def show(patchset: Patchset, report: dict[str, object]) -> None:
-    """Print what the patchset holds."""
+def verify(
+    folder: Path, part: Mapping[str, str], sums: Mapping[Path, str]
+) -> tuple[Patchset, dict[str, Any]]:
+    """What the patches of a region are, and a report on them and their background; `sums` are the
+    SHA-256 of the unpacked files."""
+    background = folder / part["background"]
+    spec = read_json(background)
+    check_workspace(spec, background)
+    if part.get("patchset"):
+        patchset = index_patchset(folder / part["patchset"], folder=folder)
+        source = {
+            "patchset": part["patchset"],
+            "patchset_sha256": sums[folder / part["patchset"]],
+        }
+    else:
+        patchset = index_folder(folder, part["patches"])
+        source = {"patch_files": part["patches"]}
+    digests = verify_background(spec, patchset.digests, part["background_digest"], background)
+    return patchset, {
+        "description": patchset.description,
+        "version": patchset.version,
+        "references": patchset.references,
+        "patches": len(patchset.patches),
+        "background": part["background"],
+        "background_digests": digests,
+        **source,
+    }
+
+
+def show(report: Mapping[str, Any], labels: Sequence[str], patches: Sequence[Patch]) -> None:
+    """Print what the likelihood holds."""
     for key, value in report.items():
-        print(f"{key:20} {value}")
-    print(f"\n{'name':40} ({', '.join(patchset.labels)})")
-    for patch in patchset.patches:
-        print(f"{patch.name:40} ({', '.join(map(str, patch.values))})")
+        if key != "regions":
+            print(f"{key:20} {value}")
+    absent = regions.missing(patches)
+    for region, part in report.get("regions", {}).items():
+        print(f"\nregion {region}")
+        for key, value in part.items():
+            print(f"  {key:20} {value}")
+        print(f"  {'points without patch':20} {', '.join(absent[region]) or 'none'}")
+    print(f"\n{'name':40} {'region':10} ({', '.join(labels)})")
+    for patch in patches:
+        print(f"{patch.name:40} {patch.region:10} ({', '.join(map(str, patch.values))})")
 
 
 if __name__ == "__main__":

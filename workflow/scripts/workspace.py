@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from recontour import cli, patches, selection
+from recontour import cli, patches, regions
 from recontour.files import read_json, write_json
 from recontour.seals import seal
 
@@ -15,14 +16,16 @@ from recontour.seals import seal
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--members", required=True, type=Path, help="folder of the likelihood")
-    parser.add_argument("--background", required=True, help="file in that folder")
+    parser.add_argument(
+        "--backgrounds", required=True, type=json.loads, help="JSON: file in that folder, by region"
+    )
     parser.add_argument("--patches", required=True, help="CSV file that lists the patches")
-    parser.add_argument("--patch", required=True, help="name of the patch")
+    parser.add_argument("--patch", required=True, help="its name, or <region>/<name>")
     parser.add_argument("--output", required=True)
     options = parser.parse_args()
 
-    background = read_json(options.members / options.background)
-    (patch,) = selection.select(patches.read_index(options.patches).patches, options.patch)
+    patch = regions.find(patches.read_index(options.patches).patches, options.patch)
+    background = read_json(options.members / options.backgrounds[patch.region])
     operations = patches.load_patch(options.members, patch)
     workspace = patches.apply(background, operations, patch.name)
     write_json(options.output, workspace)

@@ -1,0 +1,124 @@
+"""Exclusion along one axis: where the interpolated significance of CLs crosses 95 % CL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from scipy.interpolate import PchipInterpolator
+from scipy.special import ndtr, ndtri
+
+from recontour.contour import MAX_SIGNIFICANCE, reason
+from recontour.errors import UserError, printable
+from recontour.points import COLUMNS, LEVEL, Points
+
+STEPS = 2000
+
+
+def crossings(
+    points: Points,
+    axes: Mapping[str, Any],
+    boundary: tuple[float, ...] | None = None,
+    where: str = "",
+) -> dict[str, Any]:
+    """Where CLs is below 0.05 along the axis x, as written to `contours.json`.
+
+    z = Φ⁻¹(1−CLs), clipped at ±5, is interpolated by monotone cubic pieces (PCHIP) through the
+    points, in the logarithm of x where the axis says `scale: log`; nothing is extrapolated.
+    `curves` holds the places of each curve's crossings, `excluded` the ranges with CLs < 0.05
+    between or beyond them, and `drawn` CLs along the axis. `boundary` (a, c) means a·x ≥ c.
+
+    Raises UserError if fewer than two points have results, if two lie on one place, or if one lies
+    beyond the boundary.
+    """
+    fitted = points.fitted
+    names = [name for name, use in zip(points.names, fitted, strict=True) if use]
+    x = points.x[fitted]
+    _check(names, x, axes, boundary)
+    log = axes["x"].get("scale") == "log"
+    t = np.log(x) if log else x
+    ticks = np.unique(np.concatenate([np.linspace(t[0], t[-1], STEPS + 1), t]))
+    along = np.exp(ticks) if log else ticks
+    crossing = float(-ndtri(LEVEL))
+    curves, excluded, drawn, reasons = {}, {}, {}, {}
+    for curve in COLUMNS:
+        cls = points.cls[curve][fitted]
+        z = np.clip(-ndtri(cls), -MAX_SIGNIFICANCE, MAX_SIGNIFICANCE)
+        spline = PchipInterpolator(t, z)
+        roots = spline.solve(crossing, extrapolate=False)
+        roots = np.unique(roots[np.isfinite(roots)])
+        edges = np.concatenate([t[:1], roots, t[-1:]])
+        inside = spline((edges[:-1] + edges[1:]) / 2) > crossing
+        places = np.exp(edges) if log else edges
+        curves[curve] = [_rounded(place) for place in places[1:-1]]
+        excluded[curve] = _joined(places, inside)
+        drawn[curve] = [_rounded(value) for value in ndtr(-spline(ticks))]
+        if not curves[curve]:
+            reasons[curve] = reason(cls)
+    return {
+        "level": {"CLs": LEVEL, "z": round(crossing, 6)},
+        "method": {
+            "interpolation": "monotone cubic pieces (PCHIP) of z = Φ⁻¹(1−CLs)",
+            "clipped_at": MAX_SIGNIFICANCE,
+        },
+        "axes": {"x": dict(axes["x"])},
+        "where": where,
+        "boundary": list(boundary) if boundary else None,
+        "points": {
+            "used": len(names),
+            "failed": [name for name, use in zip(points.names, fitted, strict=True) if not use],
+        },
+        "region": [_rounded(x[0]), _rounded(x[-1])],
+        "curves": curves,
+        "excluded": excluded,
+        "reasons": reasons,
+        "drawn": {"x": [_rounded(place) for place in along], **drawn},
+    }
+
+
+def _check(
+    names: list[str], x: np.ndarray, axes: Mapping[str, Any], boundary: tuple[float, ...] | None
+) -> None:
+    if len(names) < 2:
+        raise UserError(
+            f"a curve needs at least two points with results, found {len(names)}; select more "
+            "points, or see why their fits failed"
+        )
+    for first, second, step in zip(names, names[1:], np.diff(x), strict=False):
+        if step == 0:
+            raise UserError(
+                f'points "{printable(first)}" and "{printable(second)}" both lie on one place of '
+                "the axis; select one point a place"
+            )
+    if axes["x"].get("scale") == "log" and x[0] <= 0:
+        raise UserError(
+            f'the axis x ("{printable(axes["x"]["label"])}") is logarithmic, but reaches '
+            f"{x[0]:g}; leave out the point there, or make the axis linear"
+        )
+    if boundary:
+        a, c = boundary
+        for name, place in zip(names, x, strict=True):
+            if a * place < c - 1e-9 * abs(c):
+                raise UserError(
+                    f'point "{printable(name)}" at {place:g} lies beyond the kinematic boundary '
+                    f"{a:g}·x ≥ {c:g}; correct the config key boundary"
+                )
+
+
+def _joined(places: np.ndarray, inside: np.ndarray) -> list[list[float]]:
+    """The ranges between `places` that are `inside`, neighbours made one."""
+    ranges: list[list[float]] = []
+    for low, high, within in zip(places, places[1:], inside, strict=False):
+        if not within:
+            continue
+        if ranges and ranges[-1][1] == _rounded(low):
+            ranges[-1][1] = _rounded(high)
+        else:
+            ranges.append([_rounded(low), _rounded(high)])
+    return ranges
+
+
+def _rounded(value: float) -> float:
+    """Six significant digits: far below the accuracy, and equal on any machine."""
+    return float(f"{value:.6g}")

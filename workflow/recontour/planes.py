@@ -1,0 +1,136 @@
+"""The planes of a scan that figures are drawn of: which points lie on them, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from recontour import formula
+from recontour.config import PLANE_KEYS, Scan
+from recontour.errors import UserError, printable
+from recontour.likelihood import Point
+
+NEEDED = {1: 2, 2: 3}
+"""Points that a curve over one axis, or a contour over two, takes."""
+
+
+@dataclass(frozen=True)
+class Plane:
+    """A plane of the scan of `analysis`; its results lie in `results/<folder>`.
+
+    `axes`, `where`, `published` and `tolerance` are those of the config, `boundary` what
+    `formula.boundary` makes of it, `labels` the lines beside the figure's title, and `points` the
+    selected points that lie on it.
+    """
+
+    folder: str
+    analysis: str
+    labels: Sequence[str]
+    where: str
+    axes: Mapping[str, Any]
+    boundary: tuple[float, ...] | None
+    published: Mapping[str, Any]
+    tolerance: Mapping[str, Any]
+    points: tuple[Point, ...]
+
+    @property
+    def curves(self) -> list[str]:
+        """The published contours, by name."""
+        return [name for name in self.published if name != "upper_limits"]
+
+    @property
+    def can_draw(self) -> bool:
+        """Does it hold the points that a figure takes?"""
+        return len(self.points) >= NEEDED[len(self.axes)]
+
+
+def planes(config: Mapping[str, Any], scans: Mapping[str, Scan]) -> dict[str, Plane]:
+    """The planes of all analyses, by the folder of their results. Raises UserError naming the
+    config key, for a formula that is none, a plane that holds too few of the table's points, and
+    two selected points on one place."""
+    found = {}
+    for analysis, entry in config["analyses"].items():
+        for folder, key, settings in _settings(analysis, entry):
+            labels = [*entry["labels"], *settings.get("labels", [])]
+            found[folder] = _plane(folder, analysis, key, settings, labels, scans[analysis])
+    return found
+
+
+def _settings(
+    analysis: str, entry: Mapping[str, Any]
+) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """Folder, config key and settings of each plane of an analysis."""
+    key = f"config key analyses/{analysis}"
+    for plane, settings in entry["planes"].items():
+        yield f"{analysis}/{plane}", f"{key}/planes/{plane}", settings
+    if not entry["planes"]:
+        yield analysis, key, {name: entry[name] for name in PLANE_KEYS}
+
+
+def _plane(
+    folder: str,
+    analysis: str,
+    key: str,
+    settings: Mapping[str, Any],
+    lines: Sequence[str],
+    scan: Scan,
+) -> Plane:
+    labels, axes, where = scan.listed.labels, settings["axes"], settings["where"]
+    holds = formula.condition(where, labels, f"{key}/where")
+    listed = [point for point in scan.listed.points if holds(_values(labels, point))]
+    if where and len(listed) < NEEDED[len(axes)]:
+        names = ", ".join(point.name for point in listed) or "none"
+        raise UserError(
+            f'{key}/where: "{printable(where)}" holds for {len(listed)} of the '
+            f"{len(scan.listed.points)} points in {scan.table} ({names}), but a figure takes "
+            f"{NEEDED[len(axes)]}; correct the condition on {printable(', '.join(labels))}"
+        )
+    if len(axes) == 1 and settings["published"]:
+        raise UserError(f"{key}/published: a contour needs two axes; add the axis y, or leave it")
+    on_plane = {point.name for point in listed}
+    points = tuple(point for point in scan.points if point.name in on_plane)
+    _check_places(points, labels, axes, key)
+    boundary = None
+    if settings["boundary"]:
+        shown = [axis["label"] for axis in _ordered(axes)]
+        boundary = formula.boundary(settings["boundary"], shown, where, labels, f"{key}/boundary")
+    return Plane(
+        folder,
+        analysis,
+        lines,
+        where,
+        axes,
+        boundary,
+        settings["published"],
+        settings["tolerance"],
+        points,
+    )
+
+
+def _check_places(
+    points: Sequence[Point], labels: Sequence[str], axes: Mapping[str, Any], key: str
+) -> None:
+    shown = [
+        formula.formula(axes[axis]["label"], labels, f"{key}/axes/{axis}/label")
+        for axis in sorted(axes)
+    ]
+    places: dict[tuple[float, ...], str] = {}
+    for point in points:
+        values = _values(labels, point)
+        place = tuple(axis(values) for axis in shown)
+        if place in places:
+            at = ", ".join(f"{number:g}" for number in place)
+            raise UserError(
+                f'{key}/axes: the points "{places[place]}" and "{point.name}" both lie at {at}; '
+                "choose one plane through the scan with `where`, as in m3 == 60, or other axes"
+            )
+        places[place] = point.name
+
+
+def _ordered(axes: Mapping[str, Any]) -> list[Any]:
+    return [axes[axis] for axis in sorted(axes)]
+
+
+def _values(labels: Sequence[str], point: Point) -> dict[str, Any]:
+    return dict(zip(labels, point.values, strict=True))

@@ -1,0 +1,27 @@
+"""Join the results of all batches into a table of every signal region's results."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from recontour import cli, results, selection
+from recontour.seals import seal
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--points", required=True, help="table of points")
+    parser.add_argument("--select", required=True, type=json.loads, help="JSON: which of them")
+    parser.add_argument("--csv", required=True)
+    parser.add_argument("batches", nargs="+", help="results of batches of points")
+    options = parser.parse_args()
+
+    table = selection.read_points(options.points)
+    points = selection.select(table.points, options.select)
+    results.write_csv(options.csv, results.join_batches(options.batches, points, table.labels))
+    seal(options.csv)
+
+
+if __name__ == "__main__":
+    cli.main(main)
