@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,8 +39,8 @@ class Fit:
         at_bound: labels of the free parameters that ended at a bound
     """
 
-    labels: tuple[str, ...]
-    values: Array
+    labels: tuple[str, ...] = field(repr=False)
+    values: Array = field(repr=False)
     nll: float
     edm: float
     gradient: float
