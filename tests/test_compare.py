@@ -202,6 +202,16 @@ def test_without_published_contours_nothing_is_compared() -> None:
     assert result["verdict"] == "not compared"
 
 
+def test_a_closed_published_contour_may_follow_the_edge_of_our_points() -> None:
+    left = np.array([[0.0, 0.0], [40.0, 0.0], [40.0, 100.0], [0.0, 100.0], [0.0, 0.0]])
+    line = np.array([[43.0, 0.0], [43.0, 100.0]])
+    entry = compare(ours(line), {"observed": [left]}, scan(lambda x, y: x < 42), TOLERANCE)
+    found = entry["curves"]["observed"]
+    assert found["max"] == pytest.approx(3.0, abs=1e-3)  # along x = 40; 0 along the edge
+    assert found["median"] == pytest.approx(0.0, abs=1e-3)
+    assert found["overlap"] == pytest.approx(40 / 43, abs=1e-3)
+
+
 @pytest.mark.parametrize("line", [np.array([[1.0, 2.0]]), np.ones((4, 3)), np.ones((4, 2))])
 def test_a_published_table_that_is_no_curve_is_refused(line: np.ndarray) -> None:
     with pytest.raises(UserError, match='published curve "observed"'):

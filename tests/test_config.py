@@ -47,7 +47,7 @@ def test_defaults_are_filled_in_at_every_level(shipped: dict[str, Any]) -> None:
 def test_defaults_are_not_shared_between_analyses(shipped: dict[str, Any]) -> None:
     shipped["analyses"]["other"] = copy.deepcopy(shipped["analyses"]["1Lbb"])
     for analysis in shipped["analyses"].values():
-        del analysis["tolerance"]
+        analysis.pop("tolerance", None)
     config.complete(shipped)
     shipped["analyses"]["other"]["tolerance"]["median"] = 7
     assert shipped["analyses"]["1Lbb"]["tolerance"]["median"] == 3.5

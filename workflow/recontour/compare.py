@@ -30,7 +30,9 @@ def compare(
 
     - median, 90th percentile and maximum of the distance from the published contour to ours, in
       the axes' unit, over 1000 places at equal distances along the published contour as far as it
-      lies within our region (`covered`: that share of its length), whatever its vertices are;
+      lies within our region (`covered`: that share of its length), whatever its vertices are. A
+      closed published contour, which may follow the edge of the grid, is compared with the outline
+      of our excluded area: our contour, and the edge of our region where the area ends at it;
     - overlap, the intersection over union of the excluded areas within our region;
     - the points where "inside the published contour" and CLs < 0.05 disagree.
 
@@ -78,18 +80,20 @@ def _compare_curve(
     excluded = cls < LEVEL
     ours = [np.array(line) for line in contours["curves"][curve]]
 
+    our_area = geometry.enclosed(ours, region, plane, excluded)
+    if all(map(geometry.is_closed, published)):  # these exclude their inside, whatever we find
+        published_area = geometry.Area(published, complement=False)
+        outline = [*ours, *geometry.edges_within(our_area, region)]
+    else:
+        published_area = geometry.enclosed(published, region, plane, excluded)
+        outline = ours
+
     within = geometry.clip(published, region)
     covered = geometry.length(within) / geometry.length(published)
     median = p90 = largest = None
     if ours and within:
-        gaps = geometry.distances(geometry.samples(within, SAMPLES), ours)
+        gaps = geometry.distances(geometry.samples(within, SAMPLES), outline)
         median, p90, largest = (round(float(np.quantile(gaps, q)), 4) for q in (0.5, 0.9, 1.0))
-
-    if all(map(geometry.is_closed, published)):  # these exclude their inside, whatever we find
-        published_area = geometry.Area(published, complement=False)
-    else:
-        published_area = geometry.enclosed(published, region, plane, excluded)
-    our_area = geometry.enclosed(ours, region, plane, excluded)
     overlap = geometry.overlap(published_area, our_area, region)
     inside = published_area.contains(plane)
     disagreements = [

@@ -12,6 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 SCAN_LINES = 1000  # overlaps come out within 1e-4 of the limit of infinitely many lines
+EDGE_PARTS = 100
+"""Parts of an edge of the region, each of which bounds an area or does not."""
 _ON_EDGE = 1e-6  # of the region's size: vertices are stored with six significant digits
 
 
@@ -97,6 +99,19 @@ def enclosed(
     area = Area([_close_around(piece, region) for piece in pieces], complement=False)
     agree = np.count_nonzero(area.contains(points) == expected)
     return area._replace(complement=bool(2 * agree < len(points)))
+
+
+def edges_within(area: Area, region: np.ndarray) -> list[np.ndarray]:
+    """The parts of the outline of a convex region that bound an area within it, as polylines."""
+    centre = region.mean(axis=0)
+    share = (np.arange(EDGE_PARTS + 1) / EDGE_PARTS)[:, None]
+    lines = []
+    for start, end in zip(region, np.roll(region, -1, axis=0), strict=True):
+        places = start + share * (end - start)
+        middles = (places[:-1] + places[1:]) / 2
+        inside = area.contains(centre + (1 - 1e-6) * (middles - centre))
+        lines += [places[i : i + 2] for i in np.flatnonzero(inside)]
+    return lines
 
 
 def _close_around(line: np.ndarray, region: np.ndarray) -> np.ndarray:

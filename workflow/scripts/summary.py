@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from recontour import cli, results
@@ -30,6 +31,9 @@ def main() -> None:
     rows = read_json(options.cls)
     lines = [options.title, *points(rows)]
     for comparison, figure in zip(options.comparisons, options.figures, strict=True):
+        plane = Path(comparison).parent
+        if plane != Path(options.cls).parent:
+            lines.append(f"  plane       {plane.name}")
         lines += [*agreement(read_json(comparison)), f"  figure      {figure}"]
     if not options.figures:
         lines.append("  figure      none: it takes three points")
