@@ -179,6 +179,7 @@ def _fetch(
             ) from None
     with part.open("rb+") as file:
         os.fsync(file.fileno())
+    files.seal_of(destination).unlink(missing_ok=True)
     part.replace(destination)
     return Retrieved(doi, source, location, destination.stat().st_size, files.sha256(destination))
 

@@ -29,10 +29,16 @@ def atomic_write(path: Path | str, mode: str = "w") -> Iterator[IO[Any]]:
             yield file
             file.flush()
             os.fsync(file.fileno())
+        seal_of(path).unlink(missing_ok=True)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def seal_of(path: Path) -> Path:
+    """Where the checksum of a result lies (see `seals`); the old one goes with the old content."""
+    return path.with_name(f".{path.name}.sha256")
 
 
 def write_text(path: Path | str, text: str) -> None:

@@ -6,57 +6,85 @@ The seal of a folder has a line for each of its files.
 
 from __future__ import annotations
 
+import os
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from recontour.files import sha256, write_text
+from recontour.files import seal_of, sha256, write_text
 
 LARGEST_READ = 1_000_000_000
 """Bytes of a file whose checksum is compared at the start of a run. Of larger ones, patchsets of
 thousands of points, only the size is: each patch is compared with its own checksum when it is used.
 """
 
+INDEPENDENT = ("download", "hypotest", "limits")
+"""Folders in which no file is made from another."""
+
 
 def seal(*paths: Path | str) -> None:
-    """Seal files that have just been written."""
-    for path in map(Path, paths):
-        _write(path, {path.name: (path.stat().st_size, sha256(path))})
+    """Seal the files that a program has just written."""
+    _write({Path(path): _line(Path(path), Path(path).name) for path in paths})
 
 
 def seal_folder(folder: Path, sums: Mapping[Path, str]) -> None:
     """Seal a folder that holds the files of `sums`, with these SHA-256."""
-    _write(
-        folder,
-        {
-            path.relative_to(folder).as_posix(): (path.stat().st_size, found)
-            for path, found in sums.items()
-        },
-    )
+    lines = [_line(path, path.relative_to(folder).as_posix(), sums[path]) for path in sorted(sums)]
+    _write({folder: "".join(lines)})
 
 
-def set_damaged_aside(folder: Path) -> Iterator[Path]:
-    """Rename whatever differs from its seal under `folder` to `<name>.damaged`. Yields the names
-    that it had."""
-    for note in sorted(folder.rglob(".*.sha256")):
-        path = note.with_name(note.name[1:].removesuffix(".sha256"))
-        if path.exists() and not _intact(path, note.read_text("utf-8", "replace")):
-            aside = path.with_name(f"{path.name}.damaged")
-            if aside.is_dir():
-                shutil.rmtree(aside)
-            path.rename(aside)
-            yield path
+def set_damaged_aside(folder: Path) -> Iterator[tuple[Path, list[Path]]]:
+    """Rename what differs from its seal under the `folder` of an analysis, and what may have been
+    made from it, to `<name>.aside`. Yields the damaged path and the others.
+
+    What was sealed later may have been made from it, save for its neighbours in a folder of
+    downloads or of batches.
+    """
+    sealed = {_sealed_by(path): path.stat().st_mtime_ns for path in folder.rglob(".*.sha256")}
+    damaged = [path for path in sorted(sealed) if path.exists() and not _intact(path)]
+    for path in damaged:
+        others = [
+            other
+            for other in sorted(sealed)
+            if sealed[other] >= sealed[path]
+            and (other.parent != path.parent or path.parent.name not in INDEPENDENT)
+            and other not in damaged
+            and other.exists()
+        ]
+        for gone in (path, *others):
+            _set_aside(gone)
+        yield path, others
 
 
-def _write(path: Path, files: Mapping[str, tuple[int, str]]) -> None:
-    lines = [f"{size} {found} {name}\n" for name, (size, found) in sorted(files.items())]
-    write_text(path.with_name(f".{path.name}.sha256"), "".join(lines))
+def _line(path: Path, name: str, found: str | None = None) -> str:
+    return f"{path.stat().st_size} {found or sha256(path)} {name}\n"
 
 
-def _intact(path: Path, seal: str) -> bool:
+def _write(seals: Mapping[Path, str]) -> None:
+    """Write seals, all with one time of modification, for what one program has made."""
+    now = time.time_ns()
+    for path, lines in seals.items():
+        write_text(seal_of(path), lines)
+        os.utime(seal_of(path), ns=(now, now))
+
+
+def _sealed_by(path: Path) -> Path:
+    return path.with_name(path.name[1:].removesuffix(".sha256"))
+
+
+def _set_aside(path: Path) -> None:
+    aside = path.with_name(f"{path.name}.aside")
+    if aside.is_dir():
+        shutil.rmtree(aside)
+    path.rename(aside)
+
+
+def _intact(path: Path) -> bool:
     base = path if path.is_dir() else path.parent
-    lines = [line.split(" ", 2) for line in seal.splitlines()]
-    return bool(lines) and all(
+    text = seal_of(path).read_text(encoding="utf-8", errors="replace")
+    lines = [line.split(" ", 2) for line in text.splitlines()]
+    return lines != [] and all(
         len(line) == 3 and _same(base / line[2], *line[:2]) for line in lines
     )
 

@@ -61,8 +61,12 @@ class Run:
         if self._killed:
             for lock in (SNAKEMAKE / "locks").glob("*.lock"):
                 lock.unlink()
-        for path in seals.set_damaged_aside(results):
-            yield f"{path} is not as it was made; it is made again, and kept as {path}.damaged"
+        for analysis in sorted(path for path in results.glob("*") if path.is_dir()):
+            for path, others in seals.set_damaged_aside(analysis):
+                yield (
+                    f"{path} is not as it was made: it and {len(others)} results that were made "
+                    f"later are made again; what they were is kept as {path.name}.aside etc."
+                )
         future = _bring_to_the_present([*results.rglob("*"), *sources])
         if future:
             yield f"{future} files were younger than the clock says; they have its time now"

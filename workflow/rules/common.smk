@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -16,7 +17,7 @@ if WORKFLOW.is_relative_to(Path.cwd()):
     WORKFLOW = WORKFLOW.relative_to(Path.cwd())
 sys.path.insert(0, str(WORKFLOW.absolute()))
 
-from recontour import batches, imports, planes, signals, workdir
+from recontour import batches, imports, planes, workdir
 from recontour import config as configuration
 from recontour.errors import UserError, printable
 
@@ -26,7 +27,6 @@ try:
     ANALYSES = config["analyses"]
     MIRRORS = {name: configuration.mirror(config, name, PROJECT) for name in ANALYSES}
     SCANS = configuration.scans(config, PROJECT)
-    SIGNALS = {name: configuration.signal(config, name, PROJECT) for name in ANALYSES}
     PLANES = planes.planes(config, SCANS)
     CROSS_SECTIONS = configuration.cross_sections(config, PROJECT, SCANS)
 except UserError as error:
@@ -128,13 +128,8 @@ def archive_limits(wildcards, output):
 
 
 def regions(wildcards):
-    """The signal regions of the job's likelihood, without their patches if a user's own signals take
-    their place."""
-    parts = configuration.regions(ANALYSES[wildcards.analysis]["likelihood"])
-    if SIGNALS[wildcards.analysis]:
-        own = ("background", "background_digest")
-        parts = {name: {key: part[key] for key in own} for name, part in parts.items()}
-    return json.dumps(parts)
+    """The signal regions of the job's likelihood."""
+    return json.dumps(configuration.regions(ANALYSES[wildcards.analysis]["likelihood"]))
 
 
 def backgrounds(wildcards):
@@ -143,28 +138,8 @@ def backgrounds(wildcards):
     return json.dumps({region: part["background"] for region, part in parts.items()})
 
 
-def archive(wildcards):
-    """The archive with the likelihood of an analysis; with `background_of`, another one's."""
-    analysis = configuration.likelihood_of(config, wildcards.analysis)
-    return f"results/{analysis}/download/likelihood.archive"
-
-
 def points_table(wildcards):
-    """The table of points of an analysis: the committed one, or the one made from its signal."""
-    own = SIGNALS[wildcards.analysis]
-    if own and not own["table"]:
-        return f"results/{wildcards.analysis}/points.csv"
     return local(str(SCANS[wildcards.analysis].table))
-
-
-def signal(wildcards):
-    """The user's own signal of an analysis, empty if it has the published ones."""
-    return json.dumps(SIGNALS[wildcards.analysis])
-
-
-def signal_files(wildcards):
-    own = SIGNALS[wildcards.analysis]
-    return [local(file) for file in signals.files(own)] if own else []
 
 
 def wanted(wildcards):
@@ -240,8 +215,7 @@ def cross_sections(wildcards):
 
 def download_records(wildcards):
     """What was fetched for an analysis, and from where."""
-    analysis = configuration.likelihood_of(config, wildcards.analysis)
-    return [f"results/{analysis}/download/likelihood.json"] + [
+    return [f"results/{wildcards.analysis}/download/likelihood.json"] + [
         f"results/{plane.folder}/download/{curve}.json"
         for plane in drawn_planes(wildcards.analysis)
         for curve in plane.curves
@@ -302,8 +276,13 @@ def effective_config(wildcards, output):
 
 
 def summaries(analyses):
-    """What a user asks for by an analysis' name; the summary comes last, after all results."""
-    return expand("results/{analysis}/summary.txt", analysis=analyses)
+    """What a user asks for by an analysis' name: the summary, which comes last, and tables that it
+    does not read, so that they are made again if somebody deleted them."""
+    return [
+        f"results/{analysis}/{file}"
+        for analysis in ([analyses] if isinstance(analyses, str) else analyses)
+        for file in ("cls.csv", "harvest.json", "summary.txt")
+    ]
 
 
 def refuse(wildcards):
@@ -327,4 +306,6 @@ def show_results():
     summaries = list(logs_of_this_run("**/logs/*summary.log"))
     errors = dict.fromkeys(line for line in lines if line.startswith("error: "))
     found = [line for line in summaries if line not in errors]
+    if shutil.disk_usage("results").free < 1_000_000:  # then logs are empty, too
+        errors["error: no room left on the disk that holds the folder results"] = None
     print("", *found, "", *errors, sep="\n", file=sys.stderr)

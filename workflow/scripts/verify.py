@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from recontour import cli, regions, signals
+from recontour import cli, regions
 from recontour.archive import Limits, unpack
 from recontour.errors import UserError
-from recontour.files import read_json, sha256, write_json
+from recontour.files import read_json, seal_of, sha256, write_json
 from recontour.likelihood import (
     Patch,
     Patchset,
@@ -36,8 +36,6 @@ def main() -> None:
         type=json.loads,
         help="JSON: background, background_digest, and patchset or patches of each region",
     )
-    parser.add_argument("--signal", required=True, type=json.loads, help="JSON: own signals, or {}")
-    parser.add_argument("--measurement", required=True, help="its name, empty for the first")
     parser.add_argument("--limits", required=True, type=json.loads, help="JSON: of the archive")
     parser.add_argument("--members", required=True, type=Path, help="folder to unpack to")
     parser.add_argument("--patches", required=True, help="CSV file to list the patches in")
@@ -54,10 +52,11 @@ def main() -> None:
     members = [part[key] for part in parts for key in ("background", "patchset") if part.get(key)]
     patterns = [part["patches"] for part in parts if part.get("patches")]
     limits = Limits(**options.limits)
+    seal_of(options.members).unlink(missing_ok=True)
     sums = unpack(options.archive, options.members, members, patterns=patterns, limits=limits)
     patchsets, reports = {}, {}
-    for region in options.regions:
-        patchsets[region], reports[region] = verify(options, region, sums)
+    for region, part in options.regions.items():
+        patchsets[region], reports[region] = verify(options.members, part, sums)
     labels, patches = regions.join(patchsets)
     points = regions.points(patches)
     check_points_table(options.points, labels, points)
@@ -79,11 +78,10 @@ def main() -> None:
 
 
 def verify(
-    options: argparse.Namespace, region: str, sums: dict[Path, str]
+    folder: Path, part: Mapping[str, str], sums: Mapping[Path, str]
 ) -> tuple[Patchset, dict[str, Any]]:
     """What the patches of a region are, and a report on them and their background; `sums` are the
-    SHA-256 of the files in the folder of members, to which own signals are added."""
-    folder, part = options.members, options.regions[region]
+    SHA-256 of the unpacked files."""
     background = folder / part["background"]
     spec = read_json(background)
     check_workspace(spec, background)
@@ -93,16 +91,9 @@ def verify(
             "patchset": part["patchset"],
             "patchset_sha256": sums[folder / part["patchset"]],
         }
-    elif part.get("patches"):
+    else:
         patchset = index_folder(folder, part["patches"])
         source = {"patch_files": part["patches"]}
-    else:
-        patchset = signals.bring(
-            options.signal, folder, spec, options.measurement, region, list(options.regions)
-        )
-        own = {folder / patch.member for patch in patchset.patches}
-        sums |= {path: sha256(path) for path in own}
-        source = {"signal": {file: sha256(file) for file in signals.files(options.signal)}}
     digests = verify_background(spec, patchset.digests, part["background_digest"], background)
     return patchset, {
         "description": patchset.description,
