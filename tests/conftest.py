@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+# before anything imports numpy: fits get slower with more threads, and much so on a busy machine
+for library in ("OMP", "OPENBLAS", "MKL"):
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
