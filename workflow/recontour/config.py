@@ -14,7 +14,7 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from recontour import selection
+from recontour import selection, signals
 from recontour.cross_sections import CrossSections, check_coverage
 from recontour.cross_sections import read as read_cross_sections
 from recontour.errors import UserError, masked, printable
@@ -23,6 +23,13 @@ from recontour.likelihood import Point
 SCHEMA = Path(__file__).resolve().parents[1] / "schemas" / "config.schema.yaml"
 PLANE_KEYS = ("where", "axes", "boundary", "published", "tolerance")
 """What the config says about a plane: of an analysis itself, or of each of its `planes`."""
+
+INHERITED = ("mirror", "likelihood", *PLANE_KEYS[:3], "planes")
+"""What an analysis with `background_of` takes over from the analysis named, unless it gives its
+own: what belongs to the search. What belongs to the search's own signals it does not."""
+
+FORMS = ("patchset", "patches", "yields")
+"""The forms of a signal, one of which is given."""
 
 DOCUMENTED = "every key is described in config/README.md"
 
@@ -38,6 +45,7 @@ def complete(config: dict[str, Any]) -> None:
     Raises UserError for the first mistake, naming the key.
     """
     rules = schema()
+    _inherit(config.get("analyses"))
     error = min(
         Draft202012Validator(rules).iter_errors(config),
         key=lambda error: (
@@ -77,8 +85,8 @@ def mirror(config: Mapping[str, Any], analysis: str, root: Path) -> str:
 
 @dataclass(frozen=True)
 class Scan:
-    """The points of an analysis: the table's file and all that it lists, what of it is wanted, and
-    the points that this chooses."""
+    """The points of an analysis: the file that lists them and all that it lists, what of it is
+    wanted, and the points that this chooses."""
 
     table: Path
     listed: selection.Points
@@ -88,8 +96,15 @@ class Scan:
 
 def scans(config: Mapping[str, Any], root: Path) -> dict[str, Scan]:
     """The points to compute, by analysis. Raises UserError for a point that is not there."""
-    paths = {name: locate(entry["points"], root) for name, entry in config["analyses"].items()}
-    listed = {name: selection.read_points(path) for name, path in paths.items()}
+    paths, listed = {}, {}
+    for name, entry in config["analyses"].items():
+        own = signal(config, name, root)
+        if own:
+            paths[name] = Path(signals.files(own)[0])
+            listed[name] = signals.points(own)
+        else:
+            paths[name] = locate(entry["points"], root)
+            listed[name] = selection.read_points(paths[name])
     points = {name: table.points for name, table in listed.items()}
     wanted = {name: entry["select"] for name, entry in config["analyses"].items()}
     wanted |= _chosen(config["select"], points)
@@ -97,6 +112,19 @@ def scans(config: Mapping[str, Any], root: Path) -> dict[str, Scan]:
         name: Scan(path, listed[name], wanted[name], selection.select(points[name], wanted[name]))
         for name, path in paths.items()
     }
+
+
+def signal(config: Mapping[str, Any], analysis: str, root: Path) -> dict[str, str]:
+    """The user's own signal of an analysis, with paths; empty if it has the published ones."""
+    entry = config["analyses"][analysis]["signal"]
+    if not any(entry.values()):
+        return {}
+    return {form: str(locate(path, root)) if path else "" for form, path in entry.items()}
+
+
+def likelihood_of(config: Mapping[str, Any], analysis: str) -> str:
+    """The analysis that the likelihood of an analysis is fetched for."""
+    return config["analyses"][analysis]["background_of"] or analysis
 
 
 def cross_sections(
@@ -172,8 +200,43 @@ def known(name: str, valid: Iterable[str], what: str) -> str:
     raise UserError(f'{what} "{printable(name)}" is unknown; {hint}valid: {listed}')
 
 
+def _inherit(analyses: Any) -> None:
+    """Complete analyses that have the background of another one. Raises UserError."""
+    if not isinstance(analyses, dict):
+        return
+    owners = [
+        name
+        for name, entry in analyses.items()
+        if isinstance(entry, dict) and not entry.get("background_of")
+    ]
+    for name, entry in analyses.items():
+        if not isinstance(entry, dict) or not entry.get("background_of"):
+            continue
+        what = f"config key analyses/{name}/background_of: analysis"
+        base = analyses[known(str(entry["background_of"]), owners, what)]
+        skipped = {*PLANE_KEYS, "planes"} if {"axes", "planes"} & entry.keys() else set()
+        for key in INHERITED:
+            if key in base and key not in entry and key not in skipped:
+                entry[key] = copy.deepcopy(base[key])
+                if key == "planes" and isinstance(entry[key], dict):
+                    for plane in entry[key].values():
+                        for own in ("labels", "published", "tolerance"):
+                            plane.pop(own, None)
+        entry.setdefault("title", f"{name}, background of {base.get('title')}")
+
+
 def _check_choices(entry: Mapping[str, Any], key: str) -> None:
     """Raise UserError where an analysis gives neither or both of two ways to say one thing."""
+    own = ("background_of", "signal")
+    _one_of(entry, key, ("points",), own, without=("points", own))
+    forms = [form for form in FORMS if entry.get("signal", {}).get(form)]
+    if entry.get("signal") and (
+        len(forms) != 1 or (forms == ["patches"]) != bool(entry["signal"].get("table"))
+    ):
+        raise UserError(
+            f"{key}/signal: found {' and '.join(entry['signal'])}; expected patchset, or patches "
+            f"and table, or yields; {DOCUMENTED}"
+        )
     _one_of(entry, key, ("axes",), ("planes",), without=("planes", PLANE_KEYS))
     likelihood, where = entry["likelihood"], f"{key}/likelihood"
     own = ("background", "background_digest", "patchset", "patches")

@@ -52,9 +52,11 @@ def provenance(
 
 
 def _short(path: Path | str, folder: Path | str) -> str:
-    """What was fetched, of the file `<folder>/<plane>/download/<what>.json`."""
-    inner = Path(path).relative_to(folder)
-    return (inner.parents[1] / inner.stem).as_posix()
+    """What was fetched, of the file `<folder>/<plane>/download/<what>.json`; the likelihood may be
+    that of another analysis."""
+    place = Path(path).parents[1]
+    plane = place.relative_to(folder) if place.is_relative_to(folder) else Path()
+    return (plane / Path(path).stem).as_posix()
 
 
 def versions(packages: Iterable[str]) -> dict[str, str | None]:

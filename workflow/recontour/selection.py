@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from recontour.errors import UserError, printable
+from recontour.files import atomic_write
 from recontour.likelihood import Point, Value, as_value
 from recontour.structure import NAME
 
@@ -44,6 +45,14 @@ def read_points(path: Path | str) -> Points:
                 f"digits and _, and a value for each of {printable(', '.join(labels))}"
             )
     return Points(labels, tuple(Point(row[0], tuple(map(as_value, row[1:]))) for row in rows[1:]))
+
+
+def write_points(path: Path | str, table: Points) -> None:
+    """Write a table of points."""
+    with atomic_write(path) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("name", *table.labels))
+        writer.writerows((point.name, *point.values) for point in table.points)
 
 
 def select(points: Sequence[P], wanted: Any) -> tuple[P, ...]:

@@ -133,11 +133,6 @@ def patches(
     return made
 
 
-def regions(yields: Yields) -> set[str]:
-    """The regions that the table names."""
-    return {entry.region for entry in yields.bins}
-
-
 def _labels(sheet: sheets.Sheet) -> tuple[str, ...]:
     missing = [column for column in REQUIRED if column not in sheet.columns]
     labels = tuple(

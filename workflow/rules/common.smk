@@ -17,7 +17,7 @@ if WORKFLOW.is_relative_to(Path.cwd()):
     WORKFLOW = WORKFLOW.relative_to(Path.cwd())
 sys.path.insert(0, str(WORKFLOW.absolute()))
 
-from recontour import batches, imports, planes, workdir
+from recontour import batches, imports, planes, signals, workdir
 from recontour import config as configuration
 from recontour.errors import UserError, printable
 
@@ -27,6 +27,7 @@ try:
     ANALYSES = config["analyses"]
     MIRRORS = {name: configuration.mirror(config, name, PROJECT) for name in ANALYSES}
     SCANS = configuration.scans(config, PROJECT)
+    SIGNALS = {name: configuration.signal(config, name, PROJECT) for name in ANALYSES}
     PLANES = planes.planes(config, SCANS)
     CROSS_SECTIONS = configuration.cross_sections(config, PROJECT, SCANS)
 except UserError as error:
@@ -128,8 +129,13 @@ def archive_limits(wildcards, output):
 
 
 def regions(wildcards):
-    """The signal regions of the job's likelihood."""
-    return json.dumps(configuration.regions(ANALYSES[wildcards.analysis]["likelihood"]))
+    """The signal regions of the job's likelihood, without their patches if a user's own signals take
+    their place."""
+    parts = configuration.regions(ANALYSES[wildcards.analysis]["likelihood"])
+    if SIGNALS[wildcards.analysis]:
+        own = ("background", "background_digest")
+        parts = {name: {key: part[key] for key in own} for name, part in parts.items()}
+    return json.dumps(parts)
 
 
 def backgrounds(wildcards):
@@ -138,8 +144,28 @@ def backgrounds(wildcards):
     return json.dumps({region: part["background"] for region, part in parts.items()})
 
 
+def archive(wildcards):
+    """The archive with the likelihood of an analysis; with `background_of`, another one's."""
+    analysis = configuration.likelihood_of(config, wildcards.analysis)
+    return f"results/{analysis}/download/likelihood.archive"
+
+
 def points_table(wildcards):
+    """The table of points of an analysis: the committed one, or the one made from its signal."""
+    own = SIGNALS[wildcards.analysis]
+    if own and not own["table"]:
+        return f"results/{wildcards.analysis}/points.csv"
     return local(str(SCANS[wildcards.analysis].table))
+
+
+def signal(wildcards):
+    """The user's own signal of an analysis, empty if it has the published ones."""
+    return json.dumps(SIGNALS[wildcards.analysis])
+
+
+def signal_files(wildcards):
+    own = SIGNALS[wildcards.analysis]
+    return [local(file) for file in signals.files(own)] if own else []
 
 
 def wanted(wildcards):
@@ -215,7 +241,8 @@ def cross_sections(wildcards):
 
 def download_records(wildcards):
     """What was fetched for an analysis, and from where."""
-    return [f"results/{wildcards.analysis}/download/likelihood.json"] + [
+    analysis = configuration.likelihood_of(config, wildcards.analysis)
+    return [f"results/{analysis}/download/likelihood.json"] + [
         f"results/{plane.folder}/download/{curve}.json"
         for plane in drawn_planes(wildcards.analysis)
         for curve in plane.curves

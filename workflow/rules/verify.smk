@@ -1,10 +1,29 @@
-# Nothing is computed from a likelihood that is not, digest by digest, the published one.
+# Nothing is computed from a likelihood that is not, digest by digest, the published one. A user's own
+# signals take the place of the published ones here.
+
+
+rule signal_points:
+    input:
+        signal=signal_files,
+        code=code("signal_points.py"),
+    output:
+        "results/{analysis}/points.csv",
+    log:
+        "results/{analysis}/logs/signal_points.log",
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        run=run,
+        signal=signal,
+    shell:
+        "{params.run}/signal_points.py --signal {params.signal:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule verify:
     input:
-        archive="results/{analysis}/download/likelihood.archive",
+        archive=archive,
         points=points_table,
+        signal=signal_files,
         code=code("verify.py"),
     output:
         members=directory("results/{analysis}/likelihood/members"),
@@ -18,9 +37,12 @@ rule verify:
         run=run,
         sha256=setting("likelihood", "sha256"),
         regions=regions,
+        signal=signal,
+        measurement=setting("likelihood", "measurement"),
         limits=archive_limits,
     shell:
         "{params.run}/verify.py --archive {input.archive:q} --sha256 {params.sha256}"
         " --points {input.points:q} --regions {params.regions:q} --limits {params.limits:q}"
+        " --signal {params.signal:q} --measurement={params.measurement:q}"
         " --members {output.members:q} --patches {output.patches:q}"
         " --report {output.report:q} > {log:q} 2>&1"

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from recontour import cli, regions
+from recontour import cli, regions, signals
 from recontour.archive import Limits, unpack
 from recontour.errors import UserError
 from recontour.files import read_json, seal_of, sha256, write_json
@@ -36,6 +36,8 @@ def main() -> None:
         type=json.loads,
         help="JSON: background, background_digest, and patchset or patches of each region",
     )
+    parser.add_argument("--signal", required=True, type=json.loads, help="JSON: own signals, or {}")
+    parser.add_argument("--measurement", required=True, help="its name, empty for the first")
     parser.add_argument("--limits", required=True, type=json.loads, help="JSON: of the archive")
     parser.add_argument("--members", required=True, type=Path, help="folder to unpack to")
     parser.add_argument("--patches", required=True, help="CSV file to list the patches in")
@@ -55,8 +57,8 @@ def main() -> None:
     seal_of(options.members).unlink(missing_ok=True)
     sums = unpack(options.archive, options.members, members, patterns=patterns, limits=limits)
     patchsets, reports = {}, {}
-    for region, part in options.regions.items():
-        patchsets[region], reports[region] = verify(options.members, part, sums)
+    for region in options.regions:
+        patchsets[region], reports[region] = verify(options, region, sums)
     labels, patches = regions.join(patchsets)
     points = regions.points(patches)
     check_points_table(options.points, labels, points)
@@ -78,10 +80,11 @@ def main() -> None:
 
 
 def verify(
-    folder: Path, part: Mapping[str, str], sums: Mapping[Path, str]
+    options: argparse.Namespace, region: str, sums: dict[Path, str]
 ) -> tuple[Patchset, dict[str, Any]]:
     """What the patches of a region are, and a report on them and their background; `sums` are the
-    SHA-256 of the unpacked files."""
+    SHA-256 of the files in the folder of members, to which own signals are added."""
+    folder, part = options.members, options.regions[region]
     background = folder / part["background"]
     spec = read_json(background)
     check_workspace(spec, background)
@@ -91,9 +94,16 @@ def verify(
             "patchset": part["patchset"],
             "patchset_sha256": sums[folder / part["patchset"]],
         }
-    else:
+    elif part.get("patches"):
         patchset = index_folder(folder, part["patches"])
         source = {"patch_files": part["patches"]}
+    else:
+        patchset = signals.bring(
+            options.signal, folder, spec, options.measurement, region, list(options.regions)
+        )
+        own = {folder / patch.member for patch in patchset.patches}
+        sums |= {path: sha256(path) for path in own}
+        source = {"signal": {file: sha256(file) for file in signals.files(options.signal)}}
     digests = verify_background(spec, patchset.digests, part["background_digest"], background)
     return patchset, {
         "description": patchset.description,

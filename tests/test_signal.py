@@ -1,0 +1,248 @@
+"""Signals of one's own under a published background, in every form, through the whole workflow."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from recontour import config, signals
+from recontour.errors import UserError
+from recontour.files import read_json
+from running import ROOT, clone, snakemake
+from small_search import background, patchset, write, write_config
+
+CLS = ("CLs_obs", "CLs_exp_m2", "CLs_exp_m1", "CLs_exp_0", "CLs_exp_p1", "CLs_exp_p2")
+HEADER = "point,m1,m2,channel,bin,yield\n"
+NONE = {"patchset": "", "patches": "", "table": "", "yields": ""}
+
+
+def rows(path: Path) -> dict[str, dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return {row["name"]: row for row in csv.DictReader(file)}
+
+
+def write_forms(folder: Path) -> dict[str, dict[str, str]]:
+    """The signals of the small search in each form, and the config keys that name them."""
+    entries = patchset()["patches"]
+    (folder / "mine.json").write_text(json.dumps(patchset()), encoding="utf-8")
+    (folder / "patches").mkdir()
+    points, lines = ["name,m1,m2"], []
+    for entry in entries:
+        name, (m1, m2) = entry["metadata"]["name"], entry["metadata"]["values"]
+        (folder / "patches" / f"{name}.json").write_text(json.dumps(entry["patch"]))
+        points.append(f"{name},{m1},{m2}")
+        data = entry["patch"][0]["value"]["data"]
+        lines += [f"{name},{m1},{m2},SR,{i},{value!r}" for i, value in enumerate(data)]
+    (folder / "mine.csv").write_text("\n".join([*points, ""]), encoding="utf-8")
+    (folder / "yields.csv").write_text(HEADER + "\n".join([*lines, ""]), encoding="utf-8")
+    return {
+        "as_patchset": {"patchset": "mine.json"},
+        "as_folder": {"patches": "patches", "table": "mine.csv"},
+        "as_yields": {"yields": "yields.csv"},
+    }
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results of the published signals and of the same signals in every form."""
+    folder = tmp_path_factory.mktemp("signal")
+    settings = write(folder)
+    for name, form in write_forms(folder).items():
+        settings["analyses"][name] = {"background_of": "small", "signal": form}
+    settings["run"] = list(settings["analyses"])
+    write_config(folder, settings)
+    finished = snakemake(folder)
+    assert finished.returncode == 0, finished.stdout
+    assert finished.stdout.count("12 done, 0 failed") == 4
+    return folder / "results"
+
+
+@pytest.mark.parametrize("form", ["as_patchset", "as_folder", "as_yields"])
+def test_signals_in_every_form_have_the_cls_of_the_published_ones(run: Path, form: str) -> None:
+    published, ours = rows(run / "small/cls.csv"), rows(run / form / "cls.csv")
+    assert list(ours) == list(published)
+    for name, row in published.items():
+        for column in ("m1", "m2", *CLS):
+            assert float(ours[name][column]) == pytest.approx(float(row[column]), abs=1e-12)
+
+
+def test_everything_is_made_under_the_signals_own_name(run: Path) -> None:
+    for file in ("contours.json", "exclusion.png", "exclusion.pdf", "provenance.json"):
+        assert (run / "as_yields" / file).stat().st_size > 0
+    assert "as_yields, background of A small search" in (run / "as_yields/summary.txt").read_text()
+
+
+def test_axes_and_boundary_are_inherited_and_published_contours_are_not(run: Path) -> None:
+    published, ours = (read_json(run / name / "contours.json") for name in ("small", "as_yields"))
+    assert ours["axes"] == published["axes"]
+    assert ours["boundary"] == published["boundary"]
+    assert read_json(run / "as_yields/comparison.json")["verdict"] == "not compared"
+
+
+def test_the_likelihood_is_fetched_once(run: Path) -> None:
+    assert (run / "small/download/likelihood.archive").exists()
+    assert not (run / "as_yields/download").exists()
+    assert "likelihood" in read_json(run / "as_yields/provenance.json")["sources"]
+
+
+def test_the_patches_made_from_yields_are_there_as_files(run: Path) -> None:
+    patch = read_json(run / "as_yields/likelihood/members/signal/signal_200_0.json")
+    assert patch[0]["value"]["name"] == "signal_200_0"
+    assert patch[0]["value"]["data"] == [40.0, 40.0]
+    report = read_json(run / "as_yields/likelihood/verification.json")
+    assert list(report["signal"]) == ["yields.csv"]
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    """A folder with the small search, and a config whose signal comes from yields.csv."""
+    settings = write(tmp_path)
+    settings["analyses"]["mine"] = {"background_of": "small", "signal": {"yields": "yields.csv"}}
+    write_config(tmp_path, settings | {"run": ["mine"]})
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (
+            "x,200,0,SRX,0,5\n",
+            'row 2, column channel: the background has no channel "SRX"; valid: SR',
+        ),
+        ("x,200,0,SR,0,5\n", "point x has no row for bin 1 of channel SR"),
+        ("x,200,0,SR,0,-5\n", 'row 2, column yield: found "-5"'),
+        ("x,200,0,SR,0,5\nx,200,0,SR,0,5\n", "row 3, column point, channel, bin: point x"),
+    ],
+)
+def test_a_wrong_table_ends_the_run_with_row_and_column(
+    mine: Path, content: str, expected: str
+) -> None:
+    (mine / "yields.csv").write_text(HEADER + content, encoding="utf-8")
+    finished = snakemake(mine)
+    assert finished.returncode != 0
+    assert "Traceback" not in finished.stdout
+    assert expected in finished.stdout
+    assert not (mine / "results/mine/cls.csv").exists()
+
+
+def entry(**keys: Any) -> dict[str, Any]:
+    return {"background_of": "small", "signal": {"yields": "yields.csv"}} | keys
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        (entry(background_of="smal"), 'analyses/mine/background_of: analysis "smal" is unknown'),
+        (entry(background_of="mine"), 'analysis "mine" is unknown'),
+        (entry(points="points.csv"), "points cannot be given beside background_of and signal"),
+        (entry(signal={}), "points, or else background_of and signal, must be given"),
+        (entry(signal={"yields": "a", "patchset": "b"}), "found yields and patchset; expected"),
+        (entry(signal={"patches": "folder"}), "expected patchset, or patches and table, or yields"),
+        (entry(signal={"yield": "a"}), 'did you mean "yields"?'),
+    ],
+)
+def test_a_wrong_entry_is_refused(tmp_path: Path, own: dict[str, Any], expected: str) -> None:
+    settings = write(tmp_path)
+    settings["analyses"]["mine"] = own
+    with pytest.raises(UserError) as error:
+        config.complete(settings)
+    assert expected in str(error.value)
+
+
+def test_what_an_analysis_gives_itself_is_not_inherited(tmp_path: Path) -> None:
+    settings = write(tmp_path)
+    axes = {"x": {"label": "a", "title": "$a$"}, "y": {"label": "b", "title": "$b$"}}
+    settings["analyses"]["mine"] = entry(title="Mine", axes=axes)
+    config.complete(settings)
+    completed = settings["analyses"]["mine"]
+    assert completed["title"] == "Mine"
+    assert completed["axes"]["x"]["label"] == "a"
+    assert completed["boundary"] == ""
+    assert completed["likelihood"] == settings["analyses"]["small"]["likelihood"]
+    assert completed["published"] == {}
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    for form, what in (("patchset", "patchset"), ("yields", "table of yields")):
+        with pytest.raises(UserError, match=f"none: there is no such {what}"):
+            signals.points(NONE | {form: str(tmp_path / "none")})
+
+
+def test_a_point_without_patch_is_named_with_what_the_folder_holds(tmp_path: Path) -> None:
+    write_forms(tmp_path)
+    (tmp_path / "mine.csv").write_text("name,m1,m2\nsignal_1_2,1,2\n", encoding="utf-8")
+    form = {"patches": str(tmp_path / "patches"), "table": str(tmp_path / "mine.csv")}
+    with pytest.raises(UserError) as error:
+        signals.bring(NONE | form, tmp_path / "members", background())
+    assert "point signal_1_2: there is no patch" in str(error.value)
+    assert "the folder holds signal_200_0.json" in str(error.value)
+
+
+def test_with_several_regions_the_table_says_which(tmp_path: Path) -> None:
+    path = tmp_path / "yields.csv"
+    lines = ["x,200,0,A,SR,0,5", "x,200,0,A,SR,1,5", "x,200,0,B,SR,0,1", "x,200,0,B,SR,1,1"]
+    header = "point,m1,m2,region,channel,bin,yield"
+    path.write_text("\n".join([header, *lines, ""]), encoding="utf-8")
+    form, members = NONE | {"yields": str(path)}, tmp_path / "members"
+    for region, yields in (("A", [5.0, 5.0]), ("B", [1.0, 1.0])):
+        (patch,) = signals.bring(form, members, background(), "", region, ["A", "B"]).patches
+        assert patch.member == f"signal/{region}/x.json"
+        assert read_json(members / patch.member)[0]["value"]["data"] == yields
+    with pytest.raises(UserError, match=r'row 4, column region: found "B"; valid: A, C'):
+        signals.bring(form, members, background(), "", "A", ["A", "C"])
+
+
+def test_a_patchset_of_ones_own_is_for_one_background(tmp_path: Path) -> None:
+    write_forms(tmp_path)
+    form = NONE | {"patchset": str(tmp_path / "mine.json")}
+    with pytest.raises(UserError, match="the regions A, B; give a table of yields"):
+        signals.bring(form, tmp_path / "members", background(), "", "A", ["A", "B"])
+
+
+@pytest.mark.long
+def test_yields_from_acceptance_and_efficiency_give_nearly_the_published_cls(
+    mirror: Path, tmp_path: Path
+) -> None:
+    """workflow/docs/your_model.md: tables 18 to 41 and theory cross-sections from beside the
+    mirror, with 15 % uncertainty, against the published patches."""
+    wino = mirror.parent / "reference" / "wino_C1N2_cross_section_13TeV.csv"
+    if not wino.exists():
+        pytest.skip(f"needs the theory cross-sections at {wino}")
+    folder = clone(tmp_path / "project")
+    with wino.open(encoding="utf-8", newline="") as file:
+        theory = [[float(cell) for cell in row.values()] for row in csv.DictReader(file)]
+    lines = [f"{m},{minus + plus}" for m, minus, _, plus, _ in theory]
+    (folder / "wino.csv").write_text("\n".join(["m1,cross_section_fb", *lines, ""]))
+    script = ["workflow/scripts/yields_1lbb.py", "--cross-sections", "wino.csv"]
+    made = subprocess.run(
+        [sys.executable, *script, "--systematic", "0.15", "--mirror", str(mirror)],
+        cwd=folder,
+        env={"PYTHONPATH": str(ROOT / "workflow")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    (folder / "yields.csv").write_text(made.stdout, encoding="utf-8")
+    own = {"mymodel": {"background_of": "1Lbb", "signal": {"yields": "yields.csv"}}}
+    run = snakemake(
+        folder,
+        "1Lbb",
+        "mymodel",
+        "--config",
+        f"mirror={mirror}",
+        f"analyses={json.dumps(own)}",
+        project=folder,
+    )
+    assert run.returncode == 0, run.stdout
+    published, ours = (rows(folder / f"results/{name}/cls.csv") for name in ("1Lbb", "mymodel"))
+    shifts = sorted(
+        abs(float(ours[name]["CLs_obs"]) - float(row["CLs_obs"])) for name, row in published.items()
+    )
+    assert len(shifts) == 125
+    assert shifts[62] < 0.01
+    assert shifts[-1] < 0.07
