@@ -116,7 +116,6 @@ def set_up_axes(
     extent = np.vstack([points.plane, contours["region"], *drawn])
     for i, name in enumerate("xy"):
         axis = contours["axes"][name]
-        unit = f" [{axis['unit']}]" if axis.get("unit") else ""
         log = axis.get("scale") == "log"
         values = np.log(extent[:, i]) if log else extent[:, i]
         low, high = values.min(), values.max()
@@ -126,8 +125,14 @@ def set_up_axes(
         getattr(axes, f"set_{name}scale")("log" if log else "linear")
         getattr(axes, f"set_{name}lim")(*limits)
         getattr(axes, f"set_{name}label")(
-            axis.get("title", axis["label"]) + unit, loc="right" if name == "x" else "top", size=11
+            axis_title(axis), loc="right" if name == "x" else "top", size=11
         )
+
+
+def axis_title(axis: Mapping[str, Any]) -> str:
+    """The title of an axis, with its unit."""
+    unit = f" [{axis['unit']}]" if axis.get("unit") else ""
+    return f"{axis.get('title', axis['label'])}{unit}"
 
 
 def draw_forbidden(axes: Axes, contours: Mapping[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from recontour import cli, figure, points, results
+from recontour import cli, figure, line_figure, points, results
 from recontour.files import read_json
 from recontour.published import read_curves
 from recontour.seals import seal
@@ -27,7 +27,10 @@ def main() -> None:
     scan = points.read_points(rows, contours["axes"], options.cls, contours["where"])
     published = read_curves(options.published)
     out = [options.png, options.pdf]
-    figure.draw(contours, scan, published, options.title, options.labels, out)
+    if "y" in contours["axes"]:
+        figure.draw(contours, scan, published, options.title, options.labels, out)
+    else:
+        line_figure.draw(contours, scan, options.title, options.labels, out)
     seal(*out)
 
 

@@ -1,0 +1,205 @@
+"""Planes of a scan, and scans along one axis: which points, where CLs crosses 0.05, the figure."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from recontour import config, crossings, line_figure, planes, points
+from recontour.errors import UserError
+from recontour.files import read_json
+from recontour.points import COLUMNS, Points
+from running import snakemake
+from scipy.special import ndtr
+from small_search import write, write_config
+
+ROOT = Path(__file__).resolve().parents[1]
+Z95 = 1.6448536269514722  # Φ⁻¹(0.95)
+X = {"x": {"label": "m1", "title": "$m_1$", "unit": "GeV", "scale": "linear"}}
+SHIFT = {"expected_m2": 1.0, "expected_m1": 0.5, "expected_p1": -0.5, "expected_p2": -1.0}
+
+
+def planes_of(tmp_path: Path, rows: list[str], **plane: Any) -> dict[str, planes.Plane]:
+    """The planes of a search with these points of three labels."""
+    table = tmp_path / "points.csv"
+    table.write_text("\n".join(["name,m1,m2,m3", *rows, ""]), encoding="utf-8")
+    settings = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+    analysis = {"title": "T", "points": str(table)}
+    analysis["likelihood"] = settings["analyses"]["1Lbb"]["likelihood"]
+    settings = {"run": [], "analyses": {"three": analysis | plane}}
+    config.complete(settings)
+    return planes.planes(settings, config.scans(settings, ROOT))
+
+
+def axes(x: str = "m1", y: str | None = "m2") -> dict[str, Any]:
+    shown = {"x": {"label": x, "title": x}} | ({} if y is None else {"y": {"label": y, "title": y}})
+    return {"axes": shown}
+
+
+ROWS = ["a,100,0,60", "b,200,0,60", "c,200,50,60", "d,300,130,0", "e,300,170,40", "f,400,130,0"]
+
+
+def test_a_plane_holds_the_points_that_its_condition_chooses(tmp_path: Path) -> None:
+    found = planes_of(
+        tmp_path,
+        ROWS,
+        planes={
+            "m60": {"where": "m3 == 60", **axes()},
+            "dm130": {"where": "m2 - m3 == 130", "boundary": "m3 >= -5", **axes()},
+        },
+    )
+    assert [point.name for point in found["three/m60"].points] == ["a", "b", "c"]
+    assert [point.name for point in found["three/dm130"].points] == ["d", "e", "f"]
+    assert found["three/m60"].boundary is None
+    assert found["three/dm130"].boundary == (0, 1, 125)
+
+
+def test_the_plane_of_an_analysis_without_planes_lies_in_its_own_folder(tmp_path: Path) -> None:
+    found = planes_of(tmp_path, ROWS, where="m3 == 60", **axes("m1 - m2", "log(m1)"))
+    assert list(found) == ["three"]
+    assert found["three"].can_draw
+
+
+@pytest.mark.parametrize(
+    ("plane", "message"),
+    [
+        ({"where": "m3 == 40", **axes()}, r"three/where: .* holds for 1 of the 6 points .*\(e\)"),
+        ({"where": "m3 = 60", **axes()}, "three/where: .* it is no formula; .* m1, m2, m3"),
+        ({"where": "m4 > 0", **axes()}, 'three/where: .*"m4" is no label'),
+        (axes("m1 +"), "three/axes/x/label: .* it is no formula"),
+        (axes("m1", "log(m2)"), r"three/axes/y/label: .*no value for m1 = 100, m2 = 0"),
+        (axes("m2", "m2 - m1 + m1"), r'"a" and "b" both lie at 0, 0; choose one plane .* `where`'),
+        ({"boundary": "m1 >= m3", **axes("m1", "m2")}, "three/boundary: .* not linear in the axes"),
+        ({"planes": {"p": axes()}, **axes()}, "planes cannot be given beside axes"),
+        ({}, "three: axes, or else planes, must be given"),
+    ],
+)
+def test_a_plane_that_is_none_is_refused(
+    tmp_path: Path, plane: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UserError, match=f"config key analyses/{message}|{message}"):
+        planes_of(tmp_path, ROWS, **plane)
+
+
+def test_no_plane_can_take_the_name_of_another_folder(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="planes"):
+        planes_of(tmp_path, ROWS, planes={"download": axes()})
+
+
+def line(x: Any, z: Any) -> Points:
+    """Points along x with the significance z observed and expected, the band 0.5 a σ around it."""
+    x, z = np.asarray(x, dtype=float), np.asarray(z, dtype=float)
+    cls = {curve: ndtr(-z - SHIFT.get(curve, 0.0)) for curve in COLUMNS}
+    return Points(tuple(f"s{i}" for i in range(len(x))), x, None, cls)
+
+
+def test_the_crossing_of_a_straight_significance_is_exact() -> None:
+    x = np.arange(200, 801, 100.0)
+    found = crossings.crossings(line(x, Z95 + (500 - x) / 200), X)
+    assert found["curves"]["observed"] == [500]
+    assert found["curves"]["expected_m1"] == [600]
+    assert found["curves"]["expected_p2"] == [300]
+    assert found["excluded"]["observed"] == [[200, 500]]
+    assert found["region"] == [200, 800]
+    assert found["reasons"] == {}
+
+
+def test_two_excluded_ranges_give_three_crossings() -> None:
+    z = Z95 + np.array([1, -1, 1, -1.0])
+    found = crossings.crossings(line([0, 100, 200, 300], z), X)
+    first, middle, last = found["curves"]["observed"]
+    assert middle == 150  # of a curve that is odd around it
+    assert first + last == pytest.approx(300, abs=1e-3)
+    assert found["excluded"]["observed"] == [[0, first], [150, last]]
+
+
+def test_along_a_logarithmic_axis_the_logarithm_is_interpolated() -> None:
+    x = np.array([1, 10, 100, 1000.0])
+    scale = {"x": X["x"] | {"scale": "log"}}
+    found = crossings.crossings(line(x, Z95 + 1.5 - np.log10(x)), scale)
+    assert found["curves"]["observed"] == pytest.approx([10**1.5], rel=1e-5)
+
+
+def test_where_nothing_or_all_is_excluded_there_is_a_reason() -> None:
+    found = crossings.crossings(line([1, 2, 3], [0.5, 0.4, 0.3]), X)
+    assert (found["curves"]["observed"], found["excluded"]["observed"]) == ([], [])
+    assert "no point is excluded" in found["reasons"]["observed"]
+    found = crossings.crossings(line([1, 2, 3], [4, 5, 6]), X)
+    assert found["excluded"]["observed"] == [[1, 3]]
+    assert "every point is excluded" in found["reasons"]["observed"]
+
+
+@pytest.mark.parametrize(
+    ("x", "scale", "boundary", "message"),
+    [
+        ([1], "linear", None, "at least two points with results, found 1"),
+        ([1, 2, 2], "linear", None, '"s1" and "s2" both lie on one place'),
+        ([0, 1], "log", None, "is logarithmic, but reaches 0"),
+        ([1, 2], "linear", (1.0, 1.5), '"s0" at 1 lies beyond the kinematic boundary'),
+    ],
+)
+def test_points_that_make_no_curve_are_refused(
+    x: list[float], scale: str, boundary: tuple[float, ...] | None, message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        crossings.crossings(line(x, np.ones(len(x))), {"x": X["x"] | {"scale": scale}}, boundary)
+
+
+def test_the_figure_shows_curves_band_level_and_what_is_excluded(tmp_path: Path) -> None:
+    x = np.arange(200, 801, 100.0)
+    scan = line(x, Z95 + (500 - x) / 200)
+    found = crossings.crossings(scan, X)
+    out = [tmp_path / "line.png", tmp_path / "line.pdf"]
+    figure = line_figure.draw(found, scan, "Title", ["label"], out)
+    (drawn,) = figure.axes
+    names = {artist.get_label() for artist in drawn.get_children()}
+    assert {"_ours observed", "_ours expected", "_band 1", "_band 2", "_level"} <= names
+    assert drawn.get_xlabel() == "$m_1$ [GeV]"
+    first = [path.read_bytes() for path in out]
+    line_figure.draw(found, scan, "Title", ["label"], out)
+    assert [path.read_bytes() for path in out] == first
+
+
+@pytest.fixture(scope="module")
+def two_planes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small search, drawn over m1 at one m2, and over log(m1) and m1 - m2."""
+    folder = tmp_path_factory.mktemp("planes")
+    settings = write(folder)
+    analysis = settings["analyses"]["small"]
+    for key in ("axes", "boundary", "published"):
+        del analysis[key]
+    analysis["planes"] = {
+        "line": {"where": "m2 == 50", "boundary": "m1 >= m2 + 50", **axes("m1", None)},
+        "split": axes("log(m1)", "m1 - m2"),
+    }
+    write_config(folder, settings)
+    run = snakemake(folder, "small")
+    assert run.returncode == 0, run.stdout[-3000:]
+    return folder / "results" / "small"
+
+
+def test_one_scan_is_drawn_in_several_planes(two_planes: Path) -> None:
+    curve = read_json(two_planes / "line" / "contours.json")
+    assert curve["points"]["used"] == 4
+    (crossing,) = curve["curves"]["observed"]
+    assert 300 < crossing < 400
+    contour = read_json(two_planes / "split" / "contours.json")
+    assert contour["axes"]["x"]["label"] == "log(m1)"
+    assert contour["points"]["used"] == 12
+    for plane in ("line", "split"):
+        assert (two_planes / plane / "exclusion.png").stat().st_size > 10_000
+        verdict = json.loads((two_planes / plane / "comparison.json").read_text())["verdict"]
+        assert verdict == "not compared"
+    assert "plane       line" in (two_planes / "summary.txt").read_text(encoding="utf-8")
+
+
+def test_a_table_of_cls_is_read_for_a_plane() -> None:
+    cells = dict.fromkeys(COLUMNS.values(), "0.1") | {"status": "ok"}
+    rows = [{"name": n, "m1": m1, "m2": m2, **cells} for n, m1, m2 in ("b31", "a21", "c14")]
+    axis = {"x": {"label": "m1 ** 2 + m2"}}
+    found = points.read_points(rows, axis, "cls.csv", "m2 == 1")
+    assert (found.names, found.x.tolist(), found.y) == (("a", "b"), [5, 10], None)

@@ -1,0 +1,91 @@
+"""The figure of a scan over one axis: CLs with the band expected without a signal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from recontour import figure as exclusion
+from recontour.points import LEVEL, Points
+
+ONE_SIGMA, TWO_SIGMA = "#7fc97f", "#ffe98a"  # told apart in greyscale, too
+SMALLEST = 1e-4
+"""CLs below which nothing is drawn: by then, no one cares how far a point is excluded."""
+
+
+def draw(
+    contours: Mapping[str, Any],
+    points: Points,
+    title: str,
+    labels: Sequence[str] = (),
+    out: Sequence[Path | str] = (),
+) -> Figure:
+    """The figure of `contours` (what `crossings.crossings` returned), written to the files `out`,
+    by their suffix PDF or PNG. Excluded ranges of the axis are marked along its foot. `labels` are
+    the lines beside the title. The same input makes the same bytes."""
+    drawn = {name: np.array(values) for name, values in contours["drawn"].items()}
+    x = drawn["x"]
+    with rc_context(exclusion.RC):
+        figure = Figure(figsize=(6.4, 4.8))
+        FigureCanvasAgg(figure)
+        axes = figure.add_axes((0.115, 0.11, 0.86, 0.68))
+        lowest = min(curve.min() for name, curve in drawn.items() if name != "x")
+        axes.set_yscale("log")
+        axes.set_ylim(max(SMALLEST, lowest / 2), 1.3)
+        axes.set_xscale(contours["axes"]["x"].get("scale", "linear"))
+        axes.set_xlim(x[0], x[-1])
+        axes.set_ylabel("CLs", loc="top", size=11)
+        axes.set_xlabel(exclusion.axis_title(contours["axes"]["x"]), loc="right", size=11)
+        for sigma, colour in (("2", TWO_SIGMA), ("1", ONE_SIGMA)):
+            low, high = drawn[f"expected_m{sigma}"], drawn[f"expected_p{sigma}"]
+            axes.fill_between(x, low, high, color=colour, linewidth=0, label=f"_band {sigma}")
+        for curve, style in exclusion.CURVES.items():
+            axes.plot(x, drawn[curve], label=f"_ours {curve}", **style)
+        fitted = points.fitted
+        axes.plot(
+            points.x[fitted],
+            points.cls["observed"][fitted],
+            linestyle="none",
+            label="_points",
+            clip_on=False,
+            zorder=6,
+            **exclusion.MARKERS["excluded"],
+        )
+        axes.axhline(LEVEL, color=exclusion.PUBLISHED, linewidth=1.1, label="_level")
+        excluded = contours["excluded"]["observed"]
+        for low, high in excluded:
+            axes.axvspan(low, high, 0, 0.02, color=exclusion.OURS, linewidth=0, label="_excluded")
+        exclusion.write_header(figure, axes, title, labels)
+        _draw_legend(axes, bool(excluded))
+        exclusion.save(figure, out)
+    return figure
+
+
+def _draw_legend(axes: Any, excluded: bool) -> None:
+    entries = [
+        (Line2D([], [], **exclusion.CURVES["observed"]), "Observed"),
+        (Line2D([], [], **exclusion.CURVES["expected"]), "Expected"),
+        (Patch(facecolor=ONE_SIGMA), "Expected ±1σ"),
+        (Patch(facecolor=TWO_SIGMA), "Expected ±2σ"),
+        (Line2D([], [], color=exclusion.PUBLISHED, linewidth=1.1), f"CLs = {LEVEL:g}"),
+    ]
+    if excluded:
+        entries.append((Patch(facecolor=exclusion.OURS), "Excluded (observed)"))
+    handles, texts = zip(*entries, strict=True)
+    axes.legend(
+        handles,
+        texts,
+        loc="lower left",
+        bbox_to_anchor=(0, 1.01),
+        borderaxespad=0,
+        borderpad=0,
+        ncols=3,
+    )
