@@ -77,7 +77,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any
     (folder / "theory.csv").write_text(theory, encoding="utf-8")
     config["analyses"]["small"]["cross_sections"] = "theory.csv"
     write_config(folder, config)
-    run = snakemake(folder, "upper_limits")
+    run = snakemake(folder, "upper_limits", "small")
     assert run.returncode == 0, run.stdout
     assert "12 done, 0 failed" in run.stdout
     return folder, config
@@ -194,3 +194,29 @@ def test_limits_of_1lbb_are_the_published_ones(mirror: Path, tmp_path: Path) -> 
     assert ratio["median"] == pytest.approx(1.017, abs=0.003)
     assert ratio["p84"] - ratio["p16"] < 0.03
     assert 0.96 < ratio["min"] < ratio["max"] < 1.06
+
+
+def test_the_contour_is_drawn_for_cross_sections_varied_by_their_uncertainty(
+    small: tuple[Path, Any],
+) -> None:
+    folder = small[0] / "results/small"
+    row = rows(folder / "cls.csv")["signal_200_0"]
+    spec = patches.apply(background(), patch(200, 0)["patch"], "signal_200_0")
+    for column, mu in (("CLs_obs_up", 1.1), ("CLs_obs_down", 0.9)):
+        assert float(row[column]) == pytest.approx(histfit.hypotest(spec, mu).CLs_obs, abs=1e-8)
+    curves = read_json(folder / "contours.json")["curves"]
+    reach = {
+        curve: max(x for line in curves[curve] for x, _ in line)
+        for curve in ("observed_down", "observed", "observed_up")
+    }
+    assert reach["observed_down"] < reach["observed"] < reach["observed_up"]
+
+
+def test_without_uncertainties_nothing_is_varied(tmp_path: Path) -> None:
+    config = write(tmp_path, select=[[200, 0]])
+    (tmp_path / "theory.csv").write_text("m1,cross_section_pb\n200,4\n500,1\n", encoding="utf-8")
+    config["analyses"]["small"]["cross_sections"] = "theory.csv"
+    write_config(tmp_path, config)
+    run = snakemake(tmp_path)
+    assert run.returncode == 0, run.stdout
+    assert "CLs_obs_up" not in rows(tmp_path / "results/small/cls.csv")["signal_200_0"]

@@ -13,7 +13,7 @@ from scipy.special import ndtri
 
 from recontour import geometry
 from recontour.errors import UserError, printable
-from recontour.points import CURVES, LEVEL, Points
+from recontour.points import CURVES, LEVEL, VARIED, Points
 
 # The kernel, the scaling and these numbers were chosen on ATLAS SUSY-2019-08 (1Lbb): the published
 # contours come back alike for MAX_SIGNIFICANCE from 3 to 7, and best for a dense boundary. Linear,
@@ -53,18 +53,22 @@ def contours(
     significance = {
         curve: np.clip(-ndtri(cls[fitted]), -MAX_SIGNIFICANCE, MAX_SIGNIFICANCE)
         for curve, cls in points.cls.items()
-        if curve in CURVES
+        if curve in CURVES or curve in VARIED
     }
     spline = RBFInterpolator(
         scale.to_unit(np.vstack([plane, anchors])),
         np.vstack(
-            [np.column_stack(list(significance.values())), np.zeros((len(anchors), len(CURVES)))]
+            [
+                np.column_stack(list(significance.values())),
+                np.zeros((len(anchors), len(significance))),
+            ]
         ),
         kernel="thin_plate_spline",
     )
     ticks = np.linspace(0.0, 1.0, RASTER)
     raster = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
-    fields = dict(zip(CURVES, spline(raster).T.reshape(len(CURVES), RASTER, RASTER), strict=True))
+    values = spline(raster).T.reshape(-1, RASTER, RASTER)
+    fields = dict(zip(significance, values, strict=True))
 
     crossing = float(-ndtri(LEVEL))
     curves, reasons = {}, {}

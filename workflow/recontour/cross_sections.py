@@ -102,7 +102,7 @@ def read(path: Path | str, labels: Sequence[str]) -> CrossSections:
                 "earlier row, too; remove one of the two rows"
             )
         uncertainty = None
-        if row.cells.get(UNCERTAINTY):
+        if UNCERTAINTY in sheet.columns:
             uncertainty = row.real(UNCERTAINTY, 0, LARGEST, "a fraction below 1 (0.07 for 7 %)")
         value = row.real(size, SMALLEST, math.inf, "a number above 0")
         rows[values] = CrossSection(UNITS[size] * value, uncertainty)

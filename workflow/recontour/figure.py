@@ -22,16 +22,19 @@ OURS = "black"
 PUBLISHED = "#d55e00"  # Okabe and Ito's vermilion: colour-blind eyes tell it from black and blue
 BAND = "#a6cfec"
 DASHED = (0, (4.5, 2))
+DOTTED = (0, (1, 1.6))
 
 CURVES: dict[str, dict[str, Any]] = {
     "observed": {"color": OURS, "linewidth": 2.0, "linestyle": "-"},
     "expected": {"color": OURS, "linewidth": 1.6, "linestyle": DASHED},
+    "observed_up": {"color": OURS, "linewidth": 1.1, "linestyle": DOTTED},
+    "observed_down": {"color": OURS, "linewidth": 1.1, "linestyle": DOTTED},
 }
 PUBLISHED_CURVES: dict[str, dict[str, Any]] = {
     "observed": {"color": PUBLISHED, "linewidth": 1.1, "linestyle": "-"},
     "expected": {"color": PUBLISHED, "linewidth": 1.1, "linestyle": DASHED},
-    "observed_up": {"color": PUBLISHED, "linewidth": 0.9, "linestyle": (0, (1, 1.6))},
-    "observed_down": {"color": PUBLISHED, "linewidth": 0.9, "linestyle": (0, (1, 1.6))},
+    "observed_up": {"color": PUBLISHED, "linewidth": 0.9, "linestyle": DOTTED},
+    "observed_down": {"color": PUBLISHED, "linewidth": 0.9, "linestyle": DOTTED},
 }
 MARKERS: dict[str, dict[str, Any]] = {
     "excluded": {"marker": "o", "markersize": 3.2, "color": "0.35", "markeredgewidth": 0.6},
@@ -259,6 +262,9 @@ def _legend_columns(
         (Line2D([], [], **CURVES["observed"]), "Observed"),
         ((band, expected), "Expected ±1σ") if contours["band"] else (expected, "Expected"),
     ]
+    if "observed_up" in contours["curves"]:
+        theory = Line2D([], [], **CURVES["observed_up"])
+        ours.insert(1, (theory, r"Observed $\pm1\sigma_\mathrm{theory}$"))
     if contours["method"]["boundary_places"]:
         ours.append((Patch(**FORBIDDEN), "Kinematically forbidden"))
     names = {

@@ -18,6 +18,7 @@ from matplotlib.tri import Triangulation
 from recontour import figure as exclusion
 from recontour.points import Points
 
+CURVES = {curve: exclusion.CURVES[curve] for curve in ("observed", "expected")}
 COLOURS = "viridis_r"  # of the same brightness order for colour-blind eyes and in print
 SHADES = 60
 LARGEST_TEXT, SMALLEST_TEXT = 7.0, 3.5
@@ -48,7 +49,7 @@ def draw(
         exclusion.draw_forbidden(axes, contours)
         norm = LogNorm(values.min(), values.max() * (1.0 + 1e-9))
         _colour(figure, axes, plane, values, norm, what)
-        exclusion.draw_lines(axes, contours["curves"], exclusion.CURVES, "ours", 4)
+        exclusion.draw_lines(axes, contours["curves"], CURVES, "ours", 4)
         axes.plot(*points.plane[~known].T, linestyle="none", **exclusion.MARKERS["failed"])
         size = _text_size(axes, plane)
         for place, value in zip(plane, values, strict=True):
@@ -63,7 +64,7 @@ def draw(
             )
         exclusion.write_header(figure, axes, title, [*labels, f"Observed {what}"])
         axes.legend(
-            [axes.plot([], [], **style)[0] for style in exclusion.CURVES.values()],
+            [axes.plot([], [], **style)[0] for style in CURVES.values()],
             ["Observed exclusion", "Expected exclusion"],
             loc="lower left",
             bbox_to_anchor=(0, 1.0),

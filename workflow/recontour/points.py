@@ -20,6 +20,9 @@ CURVES = {
 }
 """Contours, and the columns of CLs they are drawn from."""
 
+VARIED = {"observed_up": "CLs_obs_up", "observed_down": "CLs_obs_down"}
+"""Contours for a varied cross-section of the signal, if its uncertainty is known."""
+
 COLUMNS = CURVES | {"expected_m2": "CLs_exp_m2", "expected_p2": "CLs_exp_p2"}
 """All curves of CLs."""
 
@@ -28,7 +31,8 @@ LEVEL = 0.05
 
 class Points(NamedTuple):
     """Signal points in the plane of the axes: names, coordinates of shape (n,) (y is None if there
-    is no such axis), and for each of `COLUMNS` the CLs, shape (n,), NaN where the fit failed."""
+    is no such axis), and for each of `COLUMNS`, and `VARIED` if they are known, the CLs, shape
+    (n,), NaN where the fit failed."""
 
     names: tuple[str, ...]
     x: np.ndarray
@@ -58,10 +62,11 @@ def read_points(
     rows = list(rows)
     labels = [column for column in rows[0] if column not in OWN] if rows else []
     holds = formula.condition(where, labels, source)
+    columns = COLUMNS | (VARIED if rows and rows[0].keys() >= {*VARIED.values()} else {})
     places = [formula.formula(axes[axis]["label"], labels, source) for axis in sorted(axes)]
     table = []
     for row in rows:
-        for column in ("name", *COLUMNS.values()):
+        for column in ("name", *columns.values()):
             if row.get(column) is None:
                 raise UserError(
                     f'{source}: column "{printable(column)}" is missing; found: '
@@ -74,17 +79,17 @@ def read_points(
         point = f'{source}: point "{printable(row["name"])}"'
         cls = [
             np.nan if failed else _cls(row[column], f"{point}, {column}")
-            for column in COLUMNS.values()
+            for column in columns.values()
         ]
         table.append((tuple(place(values) for place in places), row["name"], *cls))
     table.sort(key=lambda entry: entry[:2])
-    at, names, *cls = zip(*table, strict=True) if table else [()] * (2 + len(COLUMNS))
+    at, names, *cls = zip(*table, strict=True) if table else [()] * (2 + len(columns))
     plane = np.array(at, dtype=float).reshape(len(names), len(axes))
     return Points(
         tuple(names),
         plane[:, 0],
         plane[:, 1] if len(axes) > 1 else None,
-        {curve: np.array(values, dtype=float) for curve, values in zip(COLUMNS, cls, strict=True)},
+        {curve: np.array(values, dtype=float) for curve, values in zip(columns, cls, strict=True)},
     )
 
 

@@ -21,11 +21,15 @@ if TYPE_CHECKING:
 CLS = ("CLs_obs", "CLs_exp_m2", "CLs_exp_m1", "CLs_exp_0", "CLs_exp_p1", "CLs_exp_p2")
 """Observed CLs, and the expected one at -2, -1, 0, +1, +2 standard deviations."""
 
+VARIED = ("CLs_obs_up", "CLs_obs_down")
+"""Observed CLs for a cross-section of the signal larger, and smaller, by its uncertainty: columns
+that are there if it is known."""
+
 QUALITY = ("edm", "starts", "iterations")
 """Of the fits that a point took (all of them converged): the largest estimated distance of the NLL
 to its minimum, the most starting points that one needed, and the Newton iterations together."""
 
-OWN = ("name", "region", *CLS, "status", *QUALITY, "reason")
+OWN = ("name", "region", *CLS, *VARIED, "status", *QUALITY, "reason")
 """The columns of cls.csv that are no labels; `region` if there are several signal regions."""
 
 NO_SIGNAL = "no signal: the patch adds no sample with the parameter of interest"
@@ -90,6 +94,12 @@ def in_region(row: Row, labels: Sequence[str], region: str) -> Row:
     return {name: row[name] for name in before} | {"region": region} | row
 
 
+def with_variations(row: Row, up: float | None = None, down: float | None = None) -> Row:
+    """The row with the columns `VARIED`, after those of CLs."""
+    cells, place = list(row.items()), list(row).index(CLS[-1]) + 1
+    return dict([*cells[:place], *zip(VARIED, (up, down), strict=True), *cells[place:]])
+
+
 def write_batch(path: Path | str, rows: Iterable[Row]) -> None:
     """Write rows as JSON lines."""
     with atomic_write(path) as file:
@@ -112,6 +122,8 @@ def join_batches(
             row = parse_json(line, path)
             if not names:
                 named = dict.fromkeys(columns(labels))
+                if VARIED[0] in row:
+                    named = with_variations(named)
                 names = list(in_region(named, labels, "") if "region" in row else named)
             if list(row) != names:
                 raise UserError(f"{path}: not the results of one batch; delete it and run again")

@@ -239,6 +239,12 @@ def cross_sections(wildcards):
     return [] if table is None else local(str(table.path))
 
 
+def cross_sections_to_vary(wildcards):
+    """The same table, if it holds uncertainties by which signals can be varied."""
+    table = CROSS_SECTIONS[wildcards.analysis]
+    return cross_sections(wildcards) if table and table.has_uncertainty else []
+
+
 def download_records(wildcards):
     """What was fetched for an analysis, and from where."""
     analysis = configuration.likelihood_of(config, wildcards.analysis)

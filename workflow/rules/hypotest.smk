@@ -5,6 +5,7 @@ rule hypotest:
     input:
         members="results/{analysis}/likelihood/members",
         patches="results/{analysis}/likelihood/patches.csv",
+        cross_sections=cross_sections_to_vary,
         code=code("hypotest.py"),
     output:
         "results/{analysis}/hypotest/{batch}.jsonl",
@@ -22,7 +23,8 @@ rule hypotest:
         points=batch_points,
     shell:
         "{params.run}/hypotest.py --members {input.members:q} --backgrounds {params.backgrounds:q}"
-        " --measurement={params.measurement:q} --patches {input.patches:q} --output {output:q}"
+        " --measurement={params.measurement:q} --patches {input.patches:q}"
+        " --cross-sections {input.cross_sections:q} --output {output:q}"
         " {params.points:q} > {log:q} 2>&1"
 
 

@@ -5,12 +5,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import histfit
-from recontour import cli, results, scan
+from recontour import cli, cross_sections, patches, results, scan
 from recontour.likelihood import Point
 
 
 def main() -> None:
-    scan.write(scan.parser(__doc__).parse_args(), test, results.failed)
+    parser = scan.parser(__doc__)
+    parser.add_argument(
+        "--cross-sections", nargs="?", help="with uncertainties, by which they are varied"
+    )
+    options = parser.parse_args()
+    if not options.cross_sections:
+        scan.write(options, test, results.failed)
+        return
+
+    labels = patches.read_index(options.patches).labels
+    theory = cross_sections.read(options.cross_sections, labels)
+
+    def varied(point: Point, labels: Sequence[str], model: histfit.Model) -> results.Row:
+        shift = theory.at(point, labels).uncertainty or 0.0
+        up, down = (histfit.hypotest(model, mu=mu).CLs_obs for mu in (1 + shift, 1 - shift))
+        return results.with_variations(test(point, labels, model), up, down)
+
+    def failed(point: Point, labels: Sequence[str], reason: object) -> results.Row:
+        return results.with_variations(results.failed(point, labels, reason))
+
+    scan.write(options, varied, failed)
 
 
 def test(point: Point, labels: Sequence[str], model: histfit.Model) -> results.Row:
