@@ -73,7 +73,10 @@ def _version(package: str) -> str | None:
 
 def commit(project: Path) -> dict[str, Any]:
     """The git commit of the workflow and whether files that git tracks were changed since; both
-    None outside a git checkout."""
+    None outside a git checkout. A file COMMIT marks a copy of a commit's files."""
+    noted = project / "COMMIT"
+    if noted.is_file():
+        return {"commit": noted.read_text(encoding="utf-8").strip(), "modified": False}
     head = _git(project, "rev-parse", "HEAD")
     changes = _git(project, "status", "--porcelain", "--untracked-files=no")
     return {"commit": head, "modified": None if changes is None else bool(changes)}

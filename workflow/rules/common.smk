@@ -1,16 +1,54 @@
 # What the rules share: the checked configuration, the points, and how a program is called.
 
+import io
 import json
 import os
 import re
 import shlex
 import shutil
+import subprocess
 import sys
+import tarfile
+import tempfile
 import time
 from pathlib import Path
 
+from snakemake.sourcecache import HostingProviderFile, LocalGitFile, LocalSourceFile
+
 STARTED = time.time()
-WORKFLOW = Path(workflow.current_basedir).parent
+
+
+def workflow_folder(basedir):
+    """The folder `workflow`, from that of this file.
+
+    Where Snakemake reads it out of a git repository, as by `module:` with a tag, the programs and
+    modules need to be files: those of that commit are written to .snakemake/recontour/<commit>.
+    """
+    if isinstance(basedir, LocalSourceFile):
+        return Path(basedir.path).parent
+    if not isinstance(basedir, LocalGitFile | HostingProviderFile):
+        sys.exit(
+            f"error: {basedir}: import the workflow from a folder or a git repository"
+        )
+    local_git = isinstance(basedir, LocalGitFile)
+    repository = basedir.repo_path if local_git else basedir.hosted_repo.repo_clone
+    git = ["git", "-C", str(repository)]
+    commit = subprocess.check_output(
+        [*git, "rev-parse", f"{basedir.ref}^{{commit}}"], text=True
+    )
+    folder = Path(".snakemake/recontour", commit.strip())
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(dir=folder.parent))
+        files = subprocess.check_output([*git, "archive", commit.strip()])
+        with tarfile.open(fileobj=io.BytesIO(files)) as archive:
+            archive.extractall(part, filter="data")
+        (part / "COMMIT").write_text(commit, encoding="utf-8")
+        part.rename(folder)
+    return folder / Path(basedir.path).parent
+
+
+WORKFLOW = workflow_folder(workflow.current_basedir)
 PROJECT = WORKFLOW.parent
 # Snakemake remembers the paths of inputs: relative ones allow the project's folder to be moved.
 if WORKFLOW.is_relative_to(Path.cwd()):

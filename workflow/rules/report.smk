@@ -19,7 +19,7 @@ rule provenance:
         config=effective_config,
     shell:
         "{params.run}/provenance.py --config {params.config:q} --verification {input.verification:q}"
-        " --results {input.cls:q} {input.drawn:q} --folder results/{wildcards.analysis:q}"
+        " --results {input.cls:q} {input.drawn:q}"
         " --output {output:q} {input.downloads:q} > {log:q} 2>&1"
 
 

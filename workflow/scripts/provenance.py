@@ -18,8 +18,7 @@ def main() -> None:
     parser.add_argument("--config", required=True, type=json.loads, help="JSON: effective config")
     parser.add_argument("--verification", required=True, help="report on the likelihood")
     parser.add_argument("--results", required=True, nargs="+", help="files to list with checksums")
-    parser.add_argument("--folder", required=True, help="folder of all results of the analysis")
-    parser.add_argument("--output", required=True)
+    parser.add_argument("--output", required=True, type=Path, help="in the folder of the results")
     parser.add_argument("downloads", nargs="+", help="records of what was fetched")
     options = parser.parse_args()
 
@@ -28,7 +27,7 @@ def main() -> None:
         options.downloads,
         options.verification,
         options.results,
-        options.folder,
+        options.output.parent,
         PROJECT,
     )
     write_json(options.output, content)
