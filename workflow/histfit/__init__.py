@@ -8,26 +8,40 @@
 
 from .background import Background
 from .errors import FitError, HistfitError, InvalidWorkspace
+from .estimate import Estimate, ParameterEstimate, estimate
 from .fit import Fit
 from .hypotest import HypoTest, hypotest
+from .impacts import Impact, Impacts, Refit, impacts
 from .limits import UpperLimit, upper_limit
 from .model import Model, compile_model
 from .toys import Toys, ToyTest, merge_toys, throw_toys
+from .yields import ChannelYields, Expected, Yields, yields
 
 __all__ = [
     "Background",
+    "ChannelYields",
+    "Estimate",
+    "Expected",
     "Fit",
     "FitError",
     "HistfitError",
     "HypoTest",
+    "Impact",
+    "Impacts",
     "InvalidWorkspace",
     "Model",
+    "ParameterEstimate",
+    "Refit",
     "ToyTest",
     "Toys",
     "UpperLimit",
+    "Yields",
     "compile_model",
+    "estimate",
     "hypotest",
+    "impacts",
     "merge_toys",
     "throw_toys",
     "upper_limit",
+    "yields",
 ]

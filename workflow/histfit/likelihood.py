@@ -9,6 +9,7 @@ lies in memory in an order that depends on N, and so does the order in which it 
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -122,6 +123,15 @@ def rates(model: Model, x: Array, side: Array) -> Rates:
     )
 
 
+def cell_slopes(model: Model, x: Array) -> tuple[Array, Array]:
+    """Expected rates of the cells (N, C) at `x` (N, P), and their derivatives (N, P, C); at a kink
+    the mean of both sides."""
+    sides = [rates(model, x, np.full_like(x, side)) for side in (1.0, -1.0)]
+    right, left = (_cell_derivatives(model, rate)[0] for rate in sides)
+    cells = sides[0].cells
+    return np.where(np.abs(cells) < math.sqrt(TINY), 0.0, cells), 0.5 * (right + left)
+
+
 def evaluate(
     model: Model, x: Array, data: Data, side: Array, wall: Array, *, hessian: bool
 ) -> Evaluation:
@@ -144,14 +154,7 @@ def evaluate(
         curvature = curvature + WALL * (pressure > 0.0)
     constraint, constraint_gradient, constraint_curvature = _constraints(model, x, data.aux)
 
-    n_shift, first = model.histosys.stop, model.normsys.start
-    scaled_by = rate.cells[:, None, :] * rate.log_slope
-    derivative = np.empty((len(x), x.shape[1], len(model.nominal)))
-    shifted_by = derivative[:, :n_shift]
-    np.multiply(rate.factor[:, None, :], rate.slope, out=shifted_by)
-    cross = shifted_by[:, first:] * rate.log_slope[:, : max(n_shift - first, 0)]
-    derivative[:, n_shift:] = scaled_by[:, n_shift - first :]
-    derivative[:, first:n_shift] += scaled_by[:, : n_shift - first]
+    derivative, scaled_by, cross = _cell_derivatives(model, rate)
     jacobian = np.add.reduceat(derivative, model.bin_starts, axis=2)
     gradient = (jacobian @ weight[:, :, None])[:, :, 0] + constraint_gradient
     value = main + constraint
@@ -162,14 +165,14 @@ def evaluate(
     cell_weight = weight.take(model.bin, axis=1)
     diagonal = _diagonal(model, rate, cell_weight, cross)
     scaled_by *= 0.5
-    derivative[:, first:] -= scaled_by
+    derivative[:, model.normsys.start :] -= scaled_by
     derivative *= cell_weight[:, None, :]
     mixed = derivative @ rate.log_slope.transpose(0, 2, 1)
     gauss_newton = (jacobian * curvature[:, None, :]) @ jacobian.transpose(0, 2, 1)
     np.einsum("nii->ni", gauss_newton)[...] += constraint_curvature
     result = gauss_newton.copy()
-    result[:, :, first:] += mixed
-    result[:, first:, :] += mixed.transpose(0, 2, 1)
+    result[:, :, model.normsys.start :] += mixed
+    result[:, model.normsys.start :, :] += mixed.transpose(0, 2, 1)
     np.einsum("nii->ni", result)[...] = np.einsum("nii->ni", gauss_newton) + diagonal
     return Evaluation(value, gradient, result, gauss_newton, pressure, unsettled)
 
@@ -304,6 +307,21 @@ def _constraints(model: Model, x: Array, aux: Array) -> tuple[Array, Array, Arra
         curvature = curvature.copy()
         curvature[:, poisson] = tau * tau * second
     return value, gradient, curvature
+
+
+def _cell_derivatives(model: Model, rate: Rates) -> tuple[Array, Array, Array]:
+    """∂r/∂x (N, P, C); its part r L by the factors, and the cross terms D L of the parameters that
+    shift and scale."""
+    n_shift, first = model.histosys.stop, model.normsys.start
+    scaled_by = rate.cells[:, None, :] * rate.log_slope
+    n_fits, n_scaling, n_cells = scaled_by.shape
+    derivative = np.empty((n_fits, first + n_scaling, n_cells))
+    shifted_by = derivative[:, :n_shift]
+    np.multiply(rate.factor[:, None, :], rate.slope, out=shifted_by)
+    cross = shifted_by[:, first:] * rate.log_slope[:, : max(n_shift - first, 0)]
+    derivative[:, n_shift:] = scaled_by[:, n_shift - first :]
+    derivative[:, first:n_shift] += scaled_by[:, : n_shift - first]
+    return derivative, scaled_by, cross
 
 
 def _diagonal(model: Model, rate: Rates, cell_weight: Array, cross: Array) -> Array:

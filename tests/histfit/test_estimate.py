@@ -1,0 +1,379 @@
+"""Estimates, impacts and yields against closed forms, automatic differentiation and pyhf."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import histfit
+import jax
+import numpy as np
+import pyhf
+import pytest
+from histfit import Estimate, Refit, estimate, impacts, yields
+from histfit.fit import Fits, Problem
+from models import (
+    LUMI,
+    Array,
+    Spec,
+    counterpart,
+    counting,
+    histosys,
+    lumi,
+    normfactor,
+    normsys,
+    random_workspace,
+    sample,
+    shapesys,
+    staterror,
+    workspace,
+)
+
+
+def search() -> Spec:
+    """Two regions, normal and Poisson constraints, a free background."""
+    return workspace(
+        {
+            "CR": [
+                sample("top", [210.0], normfactor("mu_top"), normsys("jes", 0.93, 1.05)),
+                sample("w", [40.0], shapesys("w", [6.0]), lumi()),
+            ],
+            "SR": [
+                sample(
+                    "top",
+                    [30.0, 18.0],
+                    normfactor("mu_top"),
+                    normsys("jes", 0.88, 1.15),
+                    histosys("scale", [27.0, 17.0], [32.0, 21.0]),
+                ),
+                sample("w", [9.0, 5.0], staterror("mc", [1.2, 0.9]), lumi()),
+                sample("sig", [8.0, 11.0], normfactor("mu"), normsys("jes", 0.95, 1.04)),
+            ],
+        },
+        {"CR": [263.0], "SR": [51.0, 33.0]},
+        parameters=[LUMI],
+    )
+
+
+def jax_covariance(spec: Spec, result: Estimate) -> Array:
+    """Covariance of the free parameters from the Hessian of pyhf's likelihood, by automatic
+    differentiation at our best fit."""
+    model = histfit.compile_model(spec)
+    pyhf.set_backend("jax", precision="64b")
+    try:
+        workspace = pyhf.Workspace(spec, validate=False)
+        name = result.poi if model.poi is not None else None
+        other = workspace.model(validate=False, poi_name=name)
+        data = pyhf.tensorlib.astensor(workspace.data(other))
+        values = np.array([result[name].value for name in other.config.par_names])
+        twice_nll = jax.hessian(lambda x: pyhf.infer.mle.twice_nll(x, data, other)[0])
+        hessian = 0.5 * np.asarray(twice_nll(values))
+        free = [other.config.par_names.index(name) for name in result.free]
+        return np.asarray(np.linalg.inv(hessian[np.ix_(free, free)]))
+    finally:
+        pyhf.set_backend("numpy", pyhf.optimize.scipy_optimizer())
+
+
+def assert_covariance(result: Estimate, expected: Array, precision: float) -> None:
+    sigma = np.sqrt(expected.diagonal())
+    ours = [result[name].uncertainty for name in result.free]
+    np.testing.assert_allclose(ours, sigma, rtol=precision)
+    np.testing.assert_allclose(
+        result.correlation, expected / np.outer(sigma, sigma), rtol=0.0, atol=precision
+    )
+    np.testing.assert_allclose(result.covariance, result.correlation * np.outer(ours, ours))
+
+
+@pytest.mark.parametrize("seed", [1, 2, 4, 6])
+def test_uncertainties_are_those_of_second_differences(seed: int) -> None:
+    spec = random_workspace(seed, kinds="smooth")
+    result = estimate(spec)
+    other = counterpart(spec, histfit.compile_model(spec))
+    names = other.model.config.par_names
+    values = np.array([result[name].value for name in names])
+    step = np.array([1e-3 * (result[name].uncertainty or 0.0) for name in names])
+    free = [names.index(name) for name in result.free]
+    assert len(free) > 2
+
+    def nll(i: int, j: int) -> float:
+        """At one step along parameter |i| − 1 and |j| − 1, backwards for negative numbers."""
+        x = values.copy()
+        for k in (i, j):
+            x[abs(k) - 1] += math.copysign(step[abs(k) - 1], k)
+        return -float(other.model.logpdf(x, other.data)[0])
+
+    hessian = np.empty((len(free), len(free)))
+    for a, i in enumerate(free):
+        for b, j in enumerate(free):
+            i_up, j_up = i + 1, j + 1
+            mixed = nll(i_up, j_up) - nll(i_up, -j_up) - nll(-i_up, j_up) + nll(-i_up, -j_up)
+            hessian[a, b] = mixed / (4.0 * step[i] * step[j])
+    assert_covariance(result, np.linalg.inv(hessian), 1e-4)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", [1, 4])
+def test_uncertainties_are_those_of_the_exact_hessian(seed: int) -> None:
+    spec = random_workspace(seed, kinds="smooth")
+    result = estimate(spec)
+    assert_covariance(result, jax_covariance(spec, result), 1e-9)
+
+
+@pytest.mark.long
+def test_uncertainties_of_a_published_background(published_1lbb: Path) -> None:
+    spec = json.loads((published_1lbb / "BkgOnly.json").read_bytes())
+    result = estimate(spec)
+    assert [p.name for p in result.parameters if p.status != "free"] == ["lumi"]
+    assert_covariance(result, jax_covariance(spec, result), 1e-9)
+
+
+def test_a_counting_experiment_in_closed_form() -> None:
+    # n = 71, b = 50 ± 5, s = 12: σ² = (n + 25)/s², since γ is not measured here
+    result = estimate(counting(12.0, 50.0, 71.0, staterror("mc", [5.0])))
+    mu, gamma = result["mu"], result["mc[0]"]
+    assert (result.poi, result.mu, result.free) == ("mu", None, ("mc[0]", "mu"))
+    assert mu.value == pytest.approx(21.0 / 12.0, abs=1e-9)
+    assert mu.uncertainty == pytest.approx(math.sqrt(71.0 + 25.0) / 12.0, rel=1e-9)
+    assert (mu.pull, mu.constraint) == (None, None)
+    assert (gamma.pull, gamma.constraint) == pytest.approx((0.0, 1.0), abs=1e-7)
+    correlation = -5.0 / math.sqrt(71.0 + 25.0)
+    np.testing.assert_allclose(result.correlation, [[1, correlation], [correlation, 1]], atol=1e-9)
+
+
+def test_pulls_and_constraints_of_a_control_measurement() -> None:
+    # without signal, n measures b γ: Poisson γ, τ = 100, gives γ = (100 + n)/(100 + b)
+    spec = counting(12.0, 50.0, 71.0, shapesys("f", [5.0]))
+    result = estimate(spec, 0.0)
+    gamma = result["f[0]"]
+    assert result["mu"].status == "fixed"
+    assert result.mu == 0.0
+    assert gamma.value == pytest.approx(171.0 / 150.0, abs=1e-9)
+    assert gamma.uncertainty == pytest.approx(math.sqrt(171.0) / 150.0, rel=1e-9)
+    assert gamma.pull == pytest.approx(10.0 * 21.0 / 150.0, abs=1e-7)
+    assert gamma.constraint == pytest.approx(10.0 * math.sqrt(171.0) / 150.0, rel=1e-9)
+
+
+def test_a_parameter_at_its_bound_has_no_uncertainty() -> None:
+    result = estimate(counting(12.0, 50.0, 41.0, staterror("mc", [5.0])))
+    mu = result["mu"]
+    assert (mu.value, mu.status, mu.uncertainty) == (0.0, "at bound", None)
+    assert result.free == ("mc[0]",)
+    assert result.correlation.shape == (1, 1)
+
+
+def test_a_fixed_parameter_has_no_uncertainty() -> None:
+    spec = counting(12.0, 50.0, 71.0, normsys("jes", 0.9, 1.1))
+    config = spec["measurements"][0]["config"]
+    config["parameters"] = [{"name": "jes", "fixed": True, "inits": [0.5]}]
+    result = estimate(spec)
+    assert result["jes"] == histfit.ParameterEstimate("jes", 0.5, "fixed", None, None, None)
+    assert result.free == ("mu",)
+
+
+def test_parameters_that_share_a_flat_direction_are_undetermined() -> None:
+    # n = 71 measures μ s + k b only
+    result = estimate(counting(12.0, 50.0, 71.0, normfactor("k"), normsys("jes", 0.9, 1.1)))
+    assert {p.name: p.status for p in result.parameters} == {
+        "jes": "free",
+        "k": "undetermined",
+        "mu": "undetermined",
+    }
+    assert result["jes"].constraint == pytest.approx(1.0, abs=1e-6)
+
+
+def test_a_parameter_at_a_kink_has_no_uncertainty() -> None:
+    # hi and lo both add 10 %: with code1 the minimum is where the two branches meet
+    spec = counting(12.0, 50.0, 44.0, normsys("one_sided", 1.1, 1.1))
+    model = histfit.compile_model(spec, modifier_settings={"normsys": {"interpcode": "code1"}})
+    result = estimate(model, 0.0)
+    assert (result["one_sided"].value, result["one_sided"].status) == (0.0, "at kink")
+    assert result.free == ()
+    assert result.correlation.shape == (0, 0)
+
+
+def test_no_uncertainties_where_an_empty_bin_holds_the_fit() -> None:
+    spec = counting(0.0, 1.0, 0.0, histosys("shape", [3.0], [-1.0]))
+    with pytest.raises(histfit.FitError, match="without events"):
+        estimate(spec, 0.0)
+
+
+def test_a_fit_that_fails_gives_no_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("histfit.minimize.MAX_ITERATIONS", 1)
+    with pytest.raises(histfit.FitError, match="did not converge"):
+        estimate(search())
+
+
+def test_results_cannot_be_changed() -> None:
+    result = estimate(search())
+    for array in (result.correlation, result.covariance, result.fit.values):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0.0
+
+
+def test_impacts_are_those_of_pyhfs_fits() -> None:
+    spec = search()
+    model = histfit.compile_model(spec)
+    other = counterpart(spec, model)
+    names = other.model.config.par_names
+    pyhf.set_backend("numpy", pyhf.optimize.scipy_optimizer(tolerance=1e-12, maxiter=100000))
+
+    def muhat(held: str, value: float) -> float:
+        init, fixed = other.model.config.suggested_init(), other.model.config.suggested_fixed()
+        init[names.index(held)], fixed[names.index(held)] = value, True
+        best = pyhf.infer.mle.fit(other.data, other.model, init_pars=init, fixed_params=fixed)
+        return float(best[names.index("mu")])
+
+    result = impacts(model)
+    nominal = result.estimate
+    assert {i.name for i in result.impacts} == set(names) - {"mu"}
+    for impact in result.impacts:
+        best, sigma = nominal[impact.name].value, nominal[impact.name].uncertainty
+        assert sigma is not None
+        assert (impact.up.held_at, impact.down.held_at) == pytest.approx(
+            (best + sigma, best - sigma)
+        )
+        for refit in (impact.up, impact.down, impact.prior_up, impact.prior_down):
+            if refit is not None:
+                assert refit.status == "converged"
+                expected = muhat(impact.name, refit.held_at) - nominal["mu"].value
+                assert refit.shift == pytest.approx(expected, abs=1e-5)
+    assert [i.name for i in result.impacts if i.prior_up is None] == ["mu_top"]
+    sizes = [i.size for i in result.impacts]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[0] > 0.0
+
+
+def test_impacts_of_many_events_are_correlations() -> None:
+    # Gaussian limit: Δμ̂ = ρ σ_μ
+    spec = workspace(
+        {
+            "SR": [
+                sample(
+                    "b", [1e6, 8e5], normsys("jes", 0.999, 1.001), staterror("mc", [500.0, 400.0])
+                ),
+                sample("sig", [3e4, 1e4], normfactor("mu")),
+            ]
+        },
+        {"SR": [1.02e6, 8.1e5]},
+    )
+    result = impacts(spec)
+    of_mu = result.estimate.correlation[result.estimate.free.index("mu")]
+    sigma = result.estimate["mu"].uncertainty
+    assert sigma is not None
+    for impact in result.impacts:
+        expected = of_mu[result.estimate.free.index(impact.name)] * sigma
+        assert impact.up.shift == pytest.approx(expected, rel=0.02)
+        assert impact.down.shift == pytest.approx(-expected, rel=0.02)
+
+
+def test_refits_say_what_limits_them() -> None:
+    # γ − σ₀ = −0.2 is beyond γ's bound; μ̂ falls to its bound where γ rises
+    result = impacts(counting(12.0, 50.0, 51.0, staterror("mc", [60.0])))
+    (impact,) = result.impacts
+    assert impact.prior_down == Refit(pytest.approx(-0.2, abs=1e-6), None, "out of bounds")
+    assert impact.up.status == "POI at bound"
+    assert impact.up.shift == -result.estimate["mu"].value
+    assert impact.size == abs(impact.up.shift)
+
+
+def test_a_refit_that_fails_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = sys.modules["histfit.impacts"]  # the name histfit.impacts is the function's
+    solve = module.solve
+
+    def failing(problem: Problem, starts: Sequence[Array]) -> Fits:
+        fits = solve(problem, starts)
+        fits.minimum.converged[:] = starts[0][0, 0] < 0.0
+        return fits
+
+    monkeypatch.setattr(module, "solve", failing)
+    impact = impacts(counting(12.0, 50.0, 71.0, normsys("jes", 0.9, 1.1))).impacts[0]
+    assert (impact.up.status, impact.up.shift) == ("not converged", None)
+    assert impact.down.status == "converged"
+    assert impact.size == abs(impact.down.shift or 0.0) > 0.0
+
+
+def test_impacts_need_a_poi() -> None:
+    spec = workspace({"SR": [sample("b", [9.0], normsys("a", 0.9, 1.1))]}, {"SR": [7.0]}, poi="")
+    with pytest.raises(histfit.InvalidWorkspace, match="impacts: found no POI"):
+        impacts(spec)
+
+
+def expected_by_sample(other: pyhf.Model, x: Array) -> Array:
+    return np.asarray(other.main_model.expected_data(x, return_by_sample=True))
+
+
+@pytest.mark.parametrize("spec", [search(), random_workspace(4, kinds="smooth")])
+@pytest.mark.parametrize("mu", [None, 0.0])
+def test_yields_are_pyhfs_with_linearly_propagated_uncertainties(
+    spec: Spec, mu: float | None
+) -> None:
+    model = histfit.compile_model(spec)
+    other = counterpart(spec, model)
+    result = yields(model, mu)
+    fitted = result.estimate
+    names = other.model.config.par_names
+    init = np.array(other.model.config.suggested_init())
+    if mu is not None:
+        init[names.index("mu")] = mu
+    best = fitted.fit.values[other.order]
+    prior = np.zeros((len(names), len(names)))
+    for name in other.model.config.par_map:
+        paramset = other.model.config.param_set(name)
+        if paramset.constrained:
+            where = other.model.config.par_slice(name)
+            prior[where, where] = np.diag(np.array(paramset.width()) ** 2)
+    free = [names.index(name) for name in fitted.free]
+    posterior = np.zeros_like(prior)
+    posterior[np.ix_(free, free)] = fitted.covariance
+    for channels, x, covariance in (
+        (result.prefit, init, prior),
+        (result.postfit, best, posterior),
+    ):
+        step = 1e-5 * np.eye(len(x))
+        slopes = np.array(
+            [
+                (expected_by_sample(other.model, x + h) - expected_by_sample(other.model, x - h))
+                / 2e-5
+                for h in step
+            ]
+        )
+        rates = expected_by_sample(other.model, x)
+        for channel in channels:
+            place = other.model.config.channel_slices[channel.channel]
+            parts = [
+                (channel.expected, rates[:, place].sum(axis=0), slopes[:, :, place].sum(axis=1))
+            ]
+            for name, one in channel.samples.items():
+                s = other.model.config.samples.index(name)
+                parts.append((one, rates[s, place], slopes[:, s, place]))
+            for ours, bins, by_bin in parts:
+                np.testing.assert_allclose(ours.bins, bins, rtol=1e-12, atol=0.0)
+                sigma = np.sqrt(np.einsum("kb,kl,lb->b", by_bin, covariance, by_bin))
+                np.testing.assert_allclose(ours.uncertainties, sigma, rtol=1e-6, atol=1e-7)
+                total = by_bin.sum(axis=1)
+                assert ours.total == pytest.approx(bins.sum(), rel=1e-12)
+                error = math.sqrt(total @ covariance @ total)
+                assert ours.total_uncertainty == pytest.approx(error, rel=1e-6, abs=1e-7)
+
+
+def test_the_fit_constrains_the_yields_to_the_data() -> None:
+    # a free factor for the only sample: the yield is the count, with its Poisson error
+    spec = workspace({"CR": [sample("b", [80.0], normfactor("k"))]}, {"CR": [64.0]}, poi="")
+    result = yields(spec)
+    (before,), (after,) = result.prefit, result.postfit
+    assert (before.expected.total, before.expected.total_uncertainty) == (80.0, 0.0)
+    assert after.expected.total == pytest.approx(64.0, abs=1e-8)
+    assert after.expected.total_uncertainty == pytest.approx(8.0, rel=1e-8)
+    assert after.observed.tolist() == [64.0]
+    assert list(after.samples) == ["b"]
+
+
+def test_a_kink_counts_with_the_mean_of_its_slopes() -> None:
+    # code0: 6 events a σ above α = 0, and 2 below
+    spec = counting(12.0, 50.0, 50.0, histosys("shape", [48.0], [56.0]))
+    model = histfit.compile_model(spec, modifier_settings={"histosys": {"interpcode": "code0"}})
+    (channel,) = yields(model, 0.0).prefit
+    assert channel.samples["bkg"].uncertainties == pytest.approx([4.0])

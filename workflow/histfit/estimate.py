@@ -1,0 +1,198 @@
+"""Maximum-likelihood estimates with uncertainties and correlations, from the exact Hessian."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from .errors import FitError
+from .fit import Fit, Fits, Problem, demand_converged, observed_data, report
+from .hypotest import as_model, conditional, free_range, unconditional
+from .interpolation import Array
+from .likelihood import evaluate
+from .model import Index, Model
+from .newton import FLOOR
+
+Status = Literal["free", "fixed", "at bound", "at kink", "undetermined"]
+
+SHARE = 1e-2
+"""Component of a flat direction above which a parameter counts as undetermined."""
+
+STATIONARY = 1e-4
+"""EDM up to which the fitted point is a minimum of the likelihood itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterEstimate:
+    """One parameter after a fit.
+
+    Attributes:
+        name: as pyhf writes it
+        value: best fit
+        status: "free", with all numbers below; those of other parameters are None, and they take no
+            part in uncertainties and correlations: "fixed" in the fit, "at bound" (the fit ended at
+            a bound of its range), "at kink" (at α = 0 of a piecewise interpolation, with different
+            slopes left and right), "undetermined" (the likelihood is flat along it)
+        uncertainty: σ, the square root of its element of the inverse Hessian
+        pull: (value − α₀)/σ₀, with the centre and the width of its constraint; for Poisson
+            constraints α₀ is 1 and σ₀ is 1/√τ. None for parameters without constraint.
+        constraint: σ/σ₀
+    """
+
+    name: str
+    value: float
+    status: Status
+    uncertainty: float | None
+    pull: float | None
+    constraint: float | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Estimate:
+    """A maximum-likelihood fit with uncertainties.
+
+    Attributes:
+        fit: the fit, converged, with its EDM, starts and NLL
+        parameters: all P parameters, in the fit's order
+        free: names of the F parameters of status "free"
+        covariance, correlation: of these, (F, F)
+        poi: name of the parameter of interest, None for a model without one
+        mu: what the POI was held at, None where it was free
+    """
+
+    fit: Fit
+    parameters: tuple[ParameterEstimate, ...]
+    free: tuple[str, ...]
+    covariance: Array
+    correlation: Array
+    poi: str | None
+    mu: float | None
+
+    def __getitem__(self, name: str) -> ParameterEstimate:
+        """The parameter called `name`."""
+        return self.parameters[self.fit.labels.index(name)]
+
+
+def estimate(
+    spec: Mapping[str, Any] | Model,
+    mu: float | None = None,
+    *,
+    poi_bounds: tuple[float, float] | None = None,
+) -> Estimate:
+    """Fit the observed data, and give uncertainties and correlations of the parameters.
+
+    Args:
+        spec: a workspace in pyhf's schema, or a compiled model.
+        mu: hold the POI at this value (0 for a background-only fit); free if not given.
+        poi_bounds: range of the POI in a free fit, by default the model's.
+
+    Raises:
+        InvalidWorkspace: `spec` is not a HistFactory model.
+        FitError: the fit did not converge, or ended where an empty bin's rate is kept from falling
+            below 0, so that the likelihood has no minimum to expand about.
+    """
+    model = as_model(spec)
+    what, fits = best_fit(model, mu, poi_bounds)
+    fit = report(what, fits)
+    demand_converged(fit, "fit")
+    status = _status(what, fits.x[0], fit)
+    hessian, gradient = _derivatives(what, fits.x)
+    candidates = np.array([i for i, s in enumerate(status) if s == "free"], dtype=np.intp)
+    free, covariance = _covariance(hessian, gradient, candidates)
+    sigma = np.sqrt(covariance.diagonal())
+    correlation = covariance / np.outer(sigma, sigma)
+    np.fill_diagonal(correlation, 1.0)
+    covariance.flags.writeable = correlation.flags.writeable = False
+    position = {int(i): k for k, i in enumerate(free)}
+    centre, width = prior(model)
+    parameters = []
+    for i, label in enumerate(fit.labels):
+        value = float(fit.values[i])
+        if i not in position:
+            not_free: Status = "undetermined" if status[i] == "free" else status[i]
+            parameters.append(ParameterEstimate(label, value, not_free, None, None, None))
+            continue
+        error = float(sigma[position[i]])
+        pull = constraint = None
+        if width[i] > 0.0:
+            pull, constraint = float((value - centre[i]) / width[i]), float(error / width[i])
+        parameters.append(ParameterEstimate(label, value, "free", error, pull, constraint))
+    return Estimate(
+        fit=fit,
+        parameters=tuple(parameters),
+        free=tuple(fit.labels[i] for i in free),
+        covariance=covariance,
+        correlation=correlation,
+        poi=None if model.poi is None else model.poi_name,
+        mu=mu,
+    )
+
+
+def best_fit(
+    model: Model, mu: float | None, poi_bounds: tuple[float, float] | None
+) -> tuple[Problem, Fits]:
+    """The fit to the observed data with the POI at `mu`, or free from where it is 0 and 1."""
+    data, init = observed_data(model), model.parameters.init[None]
+    if mu is not None:
+        return conditional(model, data, mu, [model.start, init])
+    poi_range = free_range(model, "t", poi_bounds)
+    background = conditional(model, data, 0.0, [model.start])[1]
+    signal = conditional(model, data, 1.0, [background.x, init])[1]
+    return unconditional(model, data, poi_range, [background, signal])
+
+
+def prior(model: Model) -> tuple[Array, Array]:
+    """Centre α₀ and width σ₀ (both (P,)) of the constraint terms; the start value and 0 for
+    parameters without constraint, and for fixed ones."""
+    parameters = model.parameters
+    tau, weight = parameters.tau, parameters.weight
+    poisson, normal = (tau > 0.0) & ~parameters.fixed, (weight > 0.0) & ~parameters.fixed
+    centre = np.where(normal, parameters.aux, parameters.init)
+    centre[poisson] = parameters.aux[poisson] / tau[poisson]
+    width = np.zeros(len(tau))
+    width[normal] = weight[normal] ** -0.5
+    width[poisson] = tau[poisson] ** -0.5
+    return centre, width
+
+
+def _status(problem: Problem, x: Array, fit: Fit) -> list[Status]:
+    """The status of every parameter as far as it can be told without the Hessian."""
+    kink = problem.model.kinked & (x == 0.0)
+    status: list[Status] = []
+    for label, fixed, at_kink in zip(fit.labels, problem.fixed, kink, strict=True):
+        if fixed:
+            status.append("fixed")
+        elif label in fit.at_bound:
+            status.append("at bound")
+        else:
+            status.append("at kink" if at_kink else "free")
+    return status
+
+
+def _derivatives(problem: Problem, x: Array) -> tuple[Array, Array]:
+    """Hessian (P, P) and gradient (P,) of the likelihood itself at `x` (1, P)."""
+    side = np.where(x < 0.0, -1.0, 1.0)
+    no_wall = np.zeros_like(problem.data.counts)
+    at = evaluate(problem.model, x, problem.data, side, no_wall, hessian=True)
+    return at.hessian[0], at.gradient[0]
+
+
+def _covariance(hessian: Array, gradient: Array, candidates: Index) -> tuple[Index, Array]:
+    """Those F of the `candidates` that take no part in a direction along which the likelihood is
+    flat, and their covariance (F, F), with all that flat directions allow to the others."""
+    hessian, gradient = hessian[np.ix_(candidates, candidates)], gradient[candidates]
+    scale = 1.0 / np.sqrt(np.maximum(hessian.diagonal(), FLOOR))
+    values, vectors = np.linalg.eigh(hessian * scale * scale[:, None])
+    flat = values < FLOOR
+    curved = vectors[:, ~flat]
+    covariance = (curved / values[~flat]) @ curved.T * scale * scale[:, None]
+    if 0.5 * gradient @ covariance @ gradient > STATIONARY:
+        raise FitError(
+            "the fit ended where the expected rate of a bin without events is kept from falling "
+            "below 0; uncertainties were wanted, which need a minimum of the likelihood"
+        )
+    determined = ~(np.abs(vectors[:, flat]) > SHARE).any(axis=1)
+    return candidates[determined], np.asarray(covariance[np.ix_(determined, determined)])
