@@ -35,3 +35,16 @@ def published_1lbb(mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     archive = mirror / "10.17182/hepdata.90607.v3/r3.tar.gz"
     unpack(archive, folder, ["BkgOnly.json", "patchset.json"])
     return folder
+
+
+@pytest.fixture(scope="session")
+def finished_small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an undisturbed run of the small search."""
+    from running import snakemake
+    from small_search import write
+
+    folder = tmp_path_factory.mktemp("finished")
+    write(folder)
+    run = snakemake(folder)
+    assert run.returncode == 0, run.stdout
+    return folder

@@ -1,0 +1,87 @@
+"""Damaged likelihoods on the whole way from the file to CLs: a clear error, or a number."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import histfit
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from recontour.errors import UserError
+from recontour.files import parse_json
+from recontour.likelihood import digest, index_patchset, verify_background
+from recontour.patches import apply, load_patch
+from running import ROOT
+from small_search import background, patchset
+
+PATCHSET = patchset()
+PATCHSET["patches"] = PATCHSET["patches"][:2]
+TEXT = json.dumps(PATCHSET).encode()
+PIECES = [b"", b"0", b"-", b"e9", b"1e308", b"null", b"[", b"]", b"}", b'"', b"\xff", b"NaN", b"/0"]
+DAMAGE = st.lists(
+    st.tuples(st.integers(0, len(TEXT)), st.integers(0, 3), st.sampled_from(PIECES)), max_size=3
+)
+
+
+def damaged(edits: list[tuple[int, int, bytes]]) -> bytes:
+    """The patchset with some bytes replaced by others."""
+    text = TEXT
+    for at, cut, put in edits:
+        text = text[:at] + put + text[at + cut :]
+    return text
+
+
+def gives_numbers_or_says_why(text: bytes, folder: Path) -> None:
+    path = folder / "patchset.json"
+    path.write_bytes(text)
+    try:
+        index = index_patchset(path)
+        whole = parse_json(text, path)
+        verify_background(background(), index.digests, digest(background()), path)
+    except UserError as error:
+        assert str(error).isprintable()
+        return
+    for patch, entry in zip(index.patches, whole["patches"], strict=True):
+        operations = load_patch(folder, patch)
+        assert operations == entry["patch"]
+        if entry not in PATCHSET["patches"]:
+            fits_or_says_why(operations)
+
+
+def fits_or_says_why(operations: list[dict[str, Any]]) -> None:
+    try:
+        result = histfit.hypotest(apply(background(), operations, "patch"))
+    except (UserError, histfit.HistfitError) as error:
+        assert str(error)
+    else:
+        assert all(0.0 <= cls <= 1.0 for cls in (result.CLs_obs, *result.CLs_exp))
+
+
+@settings(max_examples=100, deadline=None)
+@given(DAMAGE)
+def test_a_damaged_patchset_gives_numbers_or_a_clear_error(
+    tmp_path_factory: pytest.TempPathFactory, edits: list[tuple[int, int, bytes]]
+) -> None:
+    gives_numbers_or_says_why(damaged(edits), tmp_path_factory.getbasetemp())
+
+
+@pytest.mark.long
+@settings(max_examples=10_000, deadline=None)
+@given(DAMAGE)
+def test_ten_thousand_damaged_patchsets(
+    tmp_path_factory: pytest.TempPathFactory, edits: list[tuple[int, int, bytes]]
+) -> None:
+    gives_numbers_or_says_why(damaged(edits), tmp_path_factory.getbasetemp())
+
+
+def test_nothing_of_a_download_is_executed_or_unpickled() -> None:
+    """What could run a file's content is not there to be called."""
+
+    forbidden = ("pickle", "marshal", "eval(", "exec(", "yaml.load(", "shell=True", "os.system")
+    modules = [*(ROOT / "workflow").glob("recontour/*.py"), *(ROOT / "workflow").glob("scripts/*")]
+    assert len(modules) > 20
+    found = {path.name: word for path in modules for word in forbidden if word in path.read_text()}
+    assert found == {}

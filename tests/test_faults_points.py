@@ -1,0 +1,106 @@
+"""One bad point costs no other its result; and results do not depend on how the work is shared."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from running import ROOT, snakemake
+from small_search import patchset, write
+
+RESULTS = ("cls.csv", "cls.json", "harvest.json", "contours.json", "comparison.json")
+BROKEN, IMPOSSIBLE = "signal_300_50", "signal_400_0"
+
+
+def rows(folder: Path) -> dict[str, dict[str, str]]:
+    with (folder / "results/small/cls.csv").open(encoding="utf-8", newline="") as file:
+        return {row["name"]: row for row in csv.DictReader(file)}
+
+
+def with_two_bad_points() -> dict[str, Any]:
+    """A patch for another background, and one under which 51 observed events cannot happen."""
+    patches = patchset()
+    for entry in patches["patches"]:
+        if entry["metadata"]["name"] == BROKEN:
+            entry["patch"][0]["path"] = "/channels/7/samples/1"
+        if entry["metadata"]["name"] == IMPOSSIBLE:
+            nothing = {"op": "replace", "path": "/channels/0/samples/0/data", "value": [0.0, 0.0]}
+            entry["patch"] = [nothing]
+    return patches
+
+
+def test_a_bad_point_is_listed_with_its_reason_and_the_others_are_complete(
+    tmp_path: Path, finished_small: Path
+) -> None:
+    write(tmp_path, with_two_bad_points())
+    run = snakemake(tmp_path)
+    assert run.returncode != 0
+    assert "error: A small search: 2 of 12 points failed" in run.stdout
+
+    found, expected = rows(tmp_path), rows(finished_small)
+    assert found.keys() == expected.keys()
+    failed = {name: row["reason"] for name, row in found.items() if row["status"] != "ok"}
+    assert "/channels/7/samples/1) cannot be applied" in failed.pop(BROKEN)
+    assert "channel 'SR', bin 0: found 51 events" in failed.pop(IMPOSSIBLE) and failed == {}
+    for name, row in found.items():
+        assert name in (BROKEN, IMPOSSIBLE) or row == expected[name]
+    assert {found[name]["CLs_obs"] for name in (BROKEN, IMPOSSIBLE)} == {""}
+
+    results, undisturbed = (folder / "results/small" for folder in (tmp_path, finished_small))
+    harvest = json.loads((results / "harvest.json").read_text(encoding="utf-8"))
+    assert {entry["fID"] for entry in harvest} == found.keys() - {BROKEN, IMPOSSIBLE}
+    assert (results / "contours.json").read_bytes() != (undisturbed / "contours.json").read_bytes()
+    assert (results / "exclusion.png").stat().st_size > 0
+    assert not (results / "summary.txt").exists()
+
+    tolerant = snakemake(tmp_path, "--config", "tolerate_failed_points=2")
+    assert tolerant.returncode == 0, tolerant.stdout
+    summary = (results / "summary.txt").read_text(encoding="utf-8")
+    assert "10 done, 2 failed" in summary and BROKEN in summary and IMPOSSIBLE in summary
+
+
+def in_several_ways(
+    folder: Path, analysis: str, ways: dict[str, list[str]], *config: str
+) -> dict[str, dict[str, bytes]]:
+    """The results of an analysis, by file and by way, of runs with these arguments."""
+    made: dict[str, dict[str, bytes]] = {name: {} for name in RESULTS}
+    for way, (cores, *arguments) in ways.items():
+        (folder / way).mkdir()
+        options = ["--cores", cores, "--config", *config, *arguments]
+        run = snakemake(folder / way, analysis, *options)
+        assert run.returncode == 0, run.stdout
+        for name in RESULTS:
+            made[name][way] = (folder / way / "results" / analysis / name).read_bytes()
+    return made
+
+
+def names(table: Path) -> list[str]:
+    return [line.split(",")[0] for line in table.read_text(encoding="utf-8").splitlines()[1:]]
+
+
+def test_results_do_not_depend_on_cores_batches_and_order(tmp_path: Path) -> None:
+    backwards = json.dumps(names(ROOT / "config/points/demo.csv")[::-1])
+    ways = {
+        "one core, one batch": ["1", "points_per_job=100"],
+        "two cores, batches of 13, backwards": ["2", "points_per_job=13", f"select={backwards}"],
+    }
+    for name, found in in_several_ways(tmp_path, "demo", ways).items():
+        assert len(set(found.values())) == 1, name
+
+
+@pytest.mark.long
+def test_the_published_results_do_not_depend_on_cores_batches_and_order(
+    tmp_path: Path, mirror: Path
+) -> None:
+    order = names(ROOT / "config/points/1Lbb.csv")
+    shuffled = json.dumps(order[1::2][::-1] + order[::2])
+    ways = {
+        "one core, one batch": ["1", "points_per_job=200"],
+        "two cores, shuffled": ["2", "points_per_job=7", f"select={shuffled}"],
+        "four jobs": ["4"],
+    }
+    for name, found in in_several_ways(tmp_path, "1Lbb", ways, f"mirror={mirror}").items():
+        assert len(set(found.values())) == 1, name
