@@ -120,9 +120,9 @@ def solve(problem: Problem, starts: Sequence[Array]) -> Fits:
     """Minimize from the first of `starts` (each (N, P)); and again where that looks unsafe.
 
     Unsafe is a fit that did not converge, met an indefinite Hessian, or ended with the POI at a
-    bound. It is repeated from its mirror image (see `likelihood.mirrored`) and from the other
-    starts. The lowest objective wins; a lower one that did not converge makes the fit fail. It is
-    infinite where there are events but no parameters in reach that expect any.
+    bound. It is repeated from the other starts, and, but for the last reason, from its mirror image
+    (see `likelihood.mirrored`). The lowest objective wins; a lower one that did not converge makes
+    the fit fail. It is infinite where there are events but no parameters in reach that expect any.
     """
     fits = _solve(problem, starts)
     expected = expected_bins(problem.model, fits.x)
@@ -133,18 +133,23 @@ def solve(problem: Problem, starts: Sequence[Array]) -> Fits:
 
 
 def _solve(problem: Problem, starts: Sequence[Array]) -> Fits:
-    model, data = problem.model, problem.data
-    best = minimize(model, starts[0], data, problem.fixed, problem.bounds)
-    unsafe = ~best.converged | best.indefinite
+    model, (counts, aux) = problem.model, problem.data
+    best = minimize(model, starts[0], problem.data, problem.fixed, problem.bounds)
+    bent = ~best.converged | best.indefinite
+    unsafe = bent
     if model.poi is not None and not problem.fixed[model.poi]:
-        unsafe |= (best.x[:, [model.poi]] == problem.bounds[model.poi]).any(axis=1)
+        unsafe = bent | (best.x[:, [model.poi]] == problem.bounds[model.poi]).any(axis=1)
     tried = np.ones(len(best.x), dtype=np.intp)
-    rows = np.flatnonzero(unsafe)
-    if len(rows) == 0:
-        return Fits(best, tried)
-    data = Data(data.counts[rows], data.aux[rows])
-    image = mirrored(model, best.x[rows], data)
-    for start in (image, *(start[rows] for start in starts[1:])):
+    searches = []
+    if bent.any():
+        rows = bent.nonzero()[0]
+        image = mirrored(model, best.x[rows], Data(counts[rows], aux[rows]))
+        searches.append((rows, image))
+    if unsafe.any():
+        rows = unsafe.nonzero()[0]
+        searches += [(rows, start[rows]) for start in starts[1:]]
+    for rows, start in searches:
+        data = Data(counts[rows], aux[rows])
         known = best.take(rows)
         other = minimize(model, start, data, problem.fixed, problem.bounds, known)
         tried[rows] += 1

@@ -131,7 +131,7 @@ def minimize(
         target = np.clip(x + newton.step, low, high)
         target = np.where(newton.pinned < 0, low, np.where(newton.pinned > 0, high, target))
         going_on = np.ones(len(rows), dtype=bool)
-        settled = np.flatnonzero((newton.edm < SETTLED) & ~newton.saddle)
+        settled = ((newton.edm < SETTLED) & ~newton.saddle).nonzero()[0]
         if len(settled):
             going_on[settled] = ~_finish(
                 model,
@@ -201,7 +201,7 @@ def _search(
     now = evaluate(model, target, data, side, wall, hessian=True)
     while True:
         too_high = ~(now.value <= value + ARMIJO * size * slope + noise)
-        again = np.flatnonzero(too_high & (size >= shortest))
+        again = (too_high & (size >= shortest)).nonzero()[0]
         if len(again) == 0:
             return end, now, too_high
         before = size[again] * slope[again]
@@ -300,8 +300,7 @@ class _Kinks:
 
     def confine(self, bounds: Array) -> tuple[Array, Array]:
         """Lower and upper bounds (N, P) that keep every kinked parameter on its side."""
-        low = np.broadcast_to(bounds[:, 0], self.side.shape)
-        high = np.broadcast_to(bounds[:, 1], self.side.shape)
+        low, high = bounds.T.copy()[:, None].repeat(len(self.side), axis=1)
         if self.any:
             low = np.where(self.kinked & (self.side > 0.0), np.maximum(low, 0.0), low)
             high = np.where(self.kinked & (self.side < 0.0), np.minimum(high, 0.0), high)

@@ -116,7 +116,7 @@ def newton_step(
     done = np.zeros(n_fits, dtype=bool)
     if small:
         done = _step_stack(newton, without(now.hessian, held), gradient, lower, upper)
-    for i in np.flatnonzero(~done).tolist():
+    for i in (~done).nonzero()[0].tolist():
         g = gradient[i]
         push = np.zeros_like(g)
         matrix = exact = without(now.hessian[i], held[i])
@@ -240,7 +240,7 @@ def _boxed(
         wanted = np.where(
             fixed, np.where(pinned * (gradient + matrix @ step) > 0.0, 0, pinned), beyond
         )
-        wrong = np.flatnonzero(wanted != pinned)
+        wrong = (wanted != pinned).nonzero()[0]
         if len(wrong) == 0:
             break
         if attempt >= PATIENCE:

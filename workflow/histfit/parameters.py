@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,7 @@ class ParameterSet:
         return [f"{self.name}[{i}]" for i in range(len(self.init))]
 
 
+@lru_cache(maxsize=10_000)
 def alpha(name: str) -> ParameterSet:
     """A histosys or normsys nuisance parameter."""
     return _parameter_set(name, "alpha", 0.0, (-5.0, 5.0), sigma=np.ones(1))
@@ -173,30 +175,25 @@ class Parameters:
 def concatenate(sets: Iterable[ParameterSet]) -> Parameters:
     """The parameter sets one after the other."""
     sets = list(sets)
-    for s in sets:
-        narrow = np.zeros(len(s.init), dtype=bool)
-        if s.sigma is not None:
-            narrow |= s.sigma < LEAST_WIDTH
-        if s.factor is not None:
-            narrow |= s.factor > LEAST_WIDTH**-2
-        if narrow.any():
-            raise InvalidWorkspace(
-                f"parameter '{s.labels[int(np.argmax(narrow))]}': found a constraint narrower than "
-                f"{LEAST_WIDTH:g}; expected a wider one, or an uncertainty of 0"
-            )
-    zeros = [np.zeros(len(s.init)) for s in sets]
+    labels = tuple(label for s in sets for label in s.labels)
+    sigma = np.concatenate(
+        [np.full(len(s.init), np.inf) if s.sigma is None else s.sigma for s in sets]
+    )
+    tau = np.concatenate([np.zeros(len(s.init)) if s.factor is None else s.factor for s in sets])
+    narrow = (sigma < LEAST_WIDTH) | (tau > LEAST_WIDTH**-2)
+    if narrow.any():
+        raise InvalidWorkspace(
+            f"parameter '{labels[int(np.argmax(narrow))]}': found a constraint narrower than "
+            f"{LEAST_WIDTH:g}; expected a wider one, or an uncertainty of 0"
+        )
     return Parameters(
-        labels=tuple(label for s in sets for label in s.labels),
+        labels=labels,
         init=np.concatenate([s.init for s in sets]),
         bounds=np.concatenate([s.bounds for s in sets]),
         fixed=np.concatenate([s.fixed for s in sets]),
         aux=np.concatenate([s.aux for s in sets]),
-        weight=np.concatenate(
-            [z if s.sigma is None else s.sigma**-2 for s, z in zip(sets, zeros, strict=True)]
-        ),
-        tau=np.concatenate(
-            [z if s.factor is None else s.factor for s, z in zip(sets, zeros, strict=True)]
-        ),
+        weight=sigma**-2,
+        tau=tau,
     )
 
 
@@ -216,7 +213,7 @@ def _parameter_set(
         name=name,
         kind=kind,
         init=init,
-        bounds=np.tile(np.array(bounds), (len(init), 1)),
+        bounds=np.full((len(init), 2), bounds),
         fixed=np.zeros(len(init), dtype=bool) if fixed is None else fixed,
         aux=init if aux is None else aux,
         sigma=sigma,
