@@ -14,9 +14,10 @@ from recontour.errors import UserError
 from recontour.files import parse_json
 from recontour.likelihood import digest, index_patchset, verify_background
 from recontour.patches import apply, load_patch
-from running import ROOT
-from small_search import background, patchset
+from running import ROOT, snakemake
+from small_search import background, patchset, write
 
+LAST = "signal_500_100"
 PATCHSET = patchset()
 PATCHSET["patches"] = PATCHSET["patches"][:2]
 TEXT = json.dumps(PATCHSET).encode()
@@ -85,3 +86,19 @@ def test_nothing_of_a_download_is_executed_or_unpickled() -> None:
     assert len(modules) > 20
     found = {path.name: word for path in modules for word in forbidden if word in path.read_text()}
     assert found == {}
+
+
+def test_no_control_character_of_a_likelihood_reaches_logs_or_terminal(tmp_path: Path) -> None:
+    steering = patchset()
+    steering["metadata"]["description"] = "\x1b[2J\x1b]0;title\x07"
+    steering["metadata"]["labels"] = ["m1", "m2"]
+    for entry in steering["patches"]:
+        entry["patch"][0]["value"]["name"] += "\x1b[31m"
+    steering["patches"][0]["patch"][0]["path"] = "/channels/\x1b[2J"
+    write(tmp_path, steering)
+    run = snakemake(tmp_path, "all", f"results/small/workspaces/{LAST}.json")
+    assert "1 of 12 points failed" in run.stdout
+    logs = [path for path in tmp_path.rglob("*.log") if path.is_file()]
+    assert any(b"\\x1b[2J" in path.read_bytes() for path in logs)
+    assert [path for path in logs if b"\x1b" in path.read_bytes()] == []
+    assert "\x1b" not in run.stdout

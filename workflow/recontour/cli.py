@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import io
 import os
 import signal
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from recontour.errors import UserError, printable
 
@@ -18,6 +19,7 @@ def main(function: Callable[[], None]) -> NoReturn:
     """Run a program's `function` and exit: 0 when it returns; 1 with a one-paragraph `error: …`
     on stderr when it raises UserError or OSError (unwritable folder, full disk)."""
     _end_with_parent()
+    sys.stdout, sys.stderr = _Escaped(sys.stdout), _Escaped(sys.stderr)
     try:
         function()
     except UserError as error:
@@ -32,6 +34,20 @@ def main(function: Callable[[], None]) -> NoReturn:
         sys.exit(0)
     print(f"error: {printable(message)}", file=sys.stderr)
     sys.exit(1)
+
+
+class _Escaped(io.TextIOBase):
+    """A stream, and so a log, in which no content of a file can steer a terminal."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        self._stream.write("\n".join(map(printable, text.split("\n"))))
+        return len(text)
+
+    def flush(self) -> None:
+        self._stream.flush()
 
 
 def _end_with_parent() -> None:
