@@ -381,11 +381,19 @@ def test_a_folder_of_patches_gives_the_same_index(tmp_path: Path) -> None:
     ]
 
 
+def test_a_file_name_with_dots_and_dashes_gives_a_name_that_a_point_can_have(
+    tmp_path: Path,
+) -> None:
+    folder = folder_of_patches(tmp_path, "C1N2-WZ.300.json")
+    (patch,) = index_folder(folder, r"C1N2-WZ\.(?P<m>\d+)\.json").patches
+    assert (patch.name, patch.values) == ("C1N2_WZ_300", (300,))
+
+
 @pytest.mark.parametrize(
     ("names", "pattern", "problem"),
     [
         ([], PATTERN, "holds no patches"),
-        (["p.1.json"], r"p\.(?P<m>\d+)\.json", 'the patch name "p.1" is not made of'),
+        (["p-1.json", "p.1.json"], r"p.(?P<m>\d+)\.json", "cannot be told apart"),
         (["p_1.json", "p_01.json"], r"p_(?P<m>\d+)\.json", "cannot be told apart"),
         (["p_1.json"], r"p_(", "is no regular expression"),
     ],

@@ -57,27 +57,28 @@ def fetch_resource(
     doi: str,
     destination: Path | str,
     *,
-    size: int,
-    sha256: str,
+    size: int | None,
+    sha256: str | None,
     mirror: Path | str | None = None,
     endpoints: Endpoints = HEPDATA,
     limits: Limits = PATIENCE,
 ) -> Retrieved:
     """Fetch the resource with `doi` (a likelihood archive) to `destination`, byte for byte.
 
-    The mirror is asked first, then https://doi.org/<doi>. The bytes must have `size` and `sha256`.
+    The mirror is asked first, then https://doi.org/<doi>. The bytes must have `size` and `sha256`,
+    unless these are None.
     A download that broke off stays as `<destination>.part` and is resumed. Raises UserError.
     """
 
     def check(path: Path, where: str) -> None:
         found = path.stat().st_size
-        if found != size:
+        if size is not None and found != size:
             raise UserError(
                 f"{where}: has {found} bytes, but the config expects {size} for {doi}; if HEPData "
                 "replaced the resource on purpose, correct size and sha256 in the config"
             )
         found_sum = files.sha256(path)
-        if found_sum != sha256.lower():
+        if sha256 is not None and found_sum != sha256.lower():
             raise UserError(
                 f"{where}: has sha256 {found_sum}, but the config expects {sha256} for {doi}: "
                 "these are not the bytes that the config was written for; if HEPData replaced the "

@@ -16,7 +16,6 @@ from recontour.files import parse_json
 from recontour.jsonstream import JsonStream
 from recontour.structure import (
     DIGESTS,
-    NAME,
     VERSION,
     check_metadata,
     check_operations,
@@ -166,7 +165,8 @@ def index_patchset(path: Path | str, *, folder: Path | str | None = None) -> Pat
 def index_folder(folder: Path | str, pattern: str) -> Patchset:
     """The same for single JSON Patch files without metadata, whose paths within `folder` match the
     regular expression `pattern` in full. Its named groups are the labels, save for the group
-    `name`, which is the patch's name (without it, the file's name up to `.json`)."""
+    `name`, which is the patch's name (without it, the file's name up to `.json`); in it, _ stands
+    for what is no letter, digit or _."""
     folder = Path(folder)
     try:
         expression = re.compile(pattern)
@@ -211,12 +211,7 @@ def _patch_file(
     folder: Path, member: str, groups: Mapping[str, str | None], labels: Iterable[str]
 ) -> Patch:
     path = folder / member
-    name = groups.get("name") or path.name.removesuffix(".json")
-    if not NAME.fullmatch(name):
-        raise UserError(
-            f'{path}: the patch name "{printable(name)}" is not made of letters, digits and _ '
-            "only; let the pattern for patch files have a group (?P<name>…) that is"
-        )
+    name = re.sub(r"[^A-Za-z0-9_]+", "_", groups.get("name") or path.name.removesuffix(".json"))
     data = path.read_bytes()
     check_operations(parse_json(data, path), path)
     return Patch(
