@@ -3,6 +3,7 @@ or read-only disk. The next run finishes, with results byte-identical to an undi
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shutil
@@ -294,7 +295,8 @@ def kill(run: subprocess.Popen[bytes], what: str) -> bool:
     programs = [int(pid) for path in children for pid in path.read_text().split()]
     if what == "program" and programs:
         for pid in programs:
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
     elif what == "snakemake":
         os.kill(run.pid, signal.SIGKILL)
     else:
