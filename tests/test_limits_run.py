@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,30 @@ def found(observed: float | None = 2.5) -> results.Row:
 def test_no_row_has_a_limit_without_a_status() -> None:
     assert found()["status"] == "ok"
     missing = found(observed=None)
-    assert missing["status"] == "failed"
-    assert "no limit mu_obs was found up to a signal strength of 1e+06" in missing["reason"]
-    assert [missing[column] for column in limits.ON_MU] == [None] * 6
+    assert missing["status"] == "no limit"
+    assert missing["reason"] == "no mu_obs up to a signal strength of 1e+06"
+    failed = limits.failed(Point("p", (200, 50)), LABELS, "the fit did not converge")
+    nothing = limits.without_signal(Point("p", (200, 50)), LABELS)
+    for row, status in ((failed, "failed"), (nothing, "no limit")):
+        assert (row["status"], [row[column] for column in limits.ON_MU]) == (status, [None] * 6)
+
+
+def test_of_several_regions_the_one_with_the_smallest_expected_limit_counts() -> None:
+    point = Point("p", (200, 50))
+    nothing = limits.without_signal(point, LABELS)
+    weak = found(observed=None) | {"mu_exp_0": 7.0}
+    rows = [
+        results.in_region(row, LABELS, region)
+        for region, row in (("A", nothing), ("B", weak), ("C", found()))
+    ]
+    table = results.Results(LABELS, tuple(rows))
+    assert results.best(table, expected="mu_exp_0").rows == (rows[2],)
+    assert results.best(replace(table, rows=tuple(rows[:2])), expected="mu_exp_0").rows == (
+        rows[1],
+    )
+    failed = results.in_region(limits.failed(point, LABELS, "no fit"), LABELS, "D")
+    (row,) = results.best(replace(table, rows=(*rows, failed)), expected="mu_exp_0").rows
+    assert (row["status"], row["reason"]) == ("failed", "region D: no fit")
 
 
 def test_a_label_with_the_name_of_a_column_is_refused() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,7 +14,7 @@ from recontour import tables
 from recontour.cross_sections import CrossSections
 from recontour.errors import UserError, printable
 from recontour.likelihood import Point
-from recontour.results import Results, Row
+from recontour.results import NO_SIGNAL, Results, Row
 
 if TYPE_CHECKING:
     from histfit import UpperLimit
@@ -25,6 +24,12 @@ LIMITS = ("obs", "exp_m2", "exp_m1", "exp_0", "exp_p1", "exp_p2")
 
 ON_MU = tuple(f"mu_{limit}" for limit in LIMITS)
 ON_CROSS_SECTION = tuple(f"xsec_{limit}_pb" for limit in LIMITS)
+LARGEST = 1e3
+"""A signal strength beyond which a limit is of no use, should fits there not converge."""
+
+NO_LIMIT = "no limit"
+"""The status of a point with fewer than all limits, which is no failure: none excludes it."""
+
 QUANTILES = {"min": 0, "p05": 0.05, "p16": 0.16, "median": 0.5, "p84": 0.84, "p95": 0.95, "max": 1}
 THEORY = ("xsec_theory_pb", "xsec_theory_uncertainty")
 
@@ -43,13 +48,19 @@ def columns(labels: Sequence[str]) -> tuple[str, ...]:
 
 
 def found(point: Point, labels: Sequence[str], limit: UpperLimit) -> Row:
-    """The row of a point with these limits, or of a failed one if a limit is missing."""
+    """The row of a point with these limits; its status is `no limit` if there is none of one of
+    them up to the largest signal strength that was looked at."""
     values = (limit.observed, *limit.expected)
-    for column, value in zip(ON_MU, values, strict=True):
-        if value is None or not 0.0 < value < math.inf:
-            reason = f"no limit {column} was found up to a signal strength of {limit.reach:g}"
-            return failed(point, labels, reason)
+    missing = [column for column, value in zip(ON_MU, values, strict=True) if value is None]
+    if missing:
+        reason = f"no {', '.join(missing)} up to a signal strength of {limit.reach:g}"
+        return _row(point, labels, (*values, NO_LIMIT, limit.fits, reason))
     return _row(point, labels, (*values, "ok", limit.fits, ""))
+
+
+def without_signal(point: Point, labels: Sequence[str]) -> Row:
+    """The row of a point whose patch adds no signal."""
+    return _row(point, labels, (*[None] * len(ON_MU), NO_LIMIT, 0, NO_SIGNAL))
 
 
 def failed(point: Point, labels: Sequence[str], reason: object) -> Row:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -147,8 +147,8 @@ def join_batches(
 
 def best(results: Results, expected: str) -> Results:
     """One row a point, that of the signal region with the smallest value in the column `expected`
-    (the first of several). A point that failed in a region has failed, since that one might have
-    been the best, unless the reason is that there is no signal in it."""
+    (the first of several; nothing is larger than any number). A point that failed in a region has
+    failed, since that one might have been the best."""
     rows: dict[str, list[Row]] = {}
     for row in results.rows:
         rows.setdefault(row["name"], []).append(row)
@@ -158,9 +158,9 @@ def best(results: Results, expected: str) -> Results:
 def _best(rows: Sequence[Row], expected: str) -> Row:
     signals = [row for row in rows if row["reason"] != NO_SIGNAL] or rows
     for row in signals:
-        if row["status"] != "ok" and "region" in row:
+        if row["status"] == "failed" and "region" in row:
             return row | {"reason": f"region {row['region']}: {row['reason']}"}
-    return signals[0] if len(signals) == 1 else min(signals, key=itemgetter(expected))
+    return min(signals, key=lambda row: math.inf if row[expected] is None else row[expected])
 
 
 def write_csv(path: Path | str, results: Results) -> None:

@@ -15,8 +15,12 @@ def main() -> None:
 
 def limit(point: Point, labels: Sequence[str], model: histfit.Model) -> results.Row:
     if model.poi is None:
-        return limits.failed(point, labels, results.NO_SIGNAL)
-    return limits.found(point, labels, histfit.upper_limit(model, beyond_bounds=True))
+        return limits.without_signal(point, labels)
+    try:
+        found = histfit.upper_limit(model, beyond_bounds=True)
+    except histfit.FitError:  # at a signal strength so large that it says nothing
+        found = histfit.upper_limit(model, poi_bounds=(0.0, limits.LARGEST))
+    return limits.found(point, labels, found)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,8 @@ def main() -> None:
     options = parser.parse_args()
 
     rows = read_json(options.limits)
-    failed = [row for row in rows if row["status"] != "ok"]
+    failed = [row for row in rows if row["status"] == "failed"]
+    without = [row for row in rows if row["status"] == limits.NO_LIMIT]
     if options.published and options.plane:
         cls, contours = options.plane
         drawn = read_json(contours)
@@ -36,12 +37,14 @@ def main() -> None:
         comparison = {"verdict": "not compared", "reasons": ["no published limits are given"]}
     print(f"{options.title}: upper limits")
     print(f"  points      {len(rows) - len(failed)} done, {len(failed)} failed")
+    if without:
+        print(f"  no limit    {len(without)} points, for the reasons in the table")
     print("\n".join(agreement(comparison)))
     write_json(options.output, comparison)
     seal(options.output)
     if len(failed) > options.tolerated:
         raise UserError(
-            f"{options.title}: {len(failed)} of {len(rows)} points have no upper limit, for the "
+            f"{options.title}: {len(failed)} of {len(rows)} points failed, for the "
             f"reasons in {options.limits}; all others are there. To accept that, set "
             f"tolerate_failed_points: {len(failed)} in the config"
         )
