@@ -76,18 +76,20 @@ def draw(
     title: str,
     labels: Sequence[str] = (),
     out: Sequence[Path | str] = (),
+    theirs: str = "Published",
 ) -> Figure:
     """The figure of `contours` (what `contour.contours` returned), written to the files `out`,
     by their suffix PDF or PNG (200 dots an inch).
 
     `published` holds polylines, shape (n, 2), by curve: observed, expected, observed_up and
     observed_down; what is not there is not drawn. `labels` are the lines beside the title, such as
-    process, √s and luminosity. The same input makes the same bytes.
+    process, √s and luminosity; `theirs` is what the published contours are called. The same input
+    makes the same bytes.
     """
     with rc_context(RC):
         figure = Figure(figsize=(6.4, 5.6))
         FigureCanvasAgg(figure)
-        legend = _legend_columns(contours, points, published)
+        legend = _legend_columns(contours, points, published, theirs)
         rows = max(map(len, legend))
         axes = figure.add_axes((0.115, 0.095, 0.86, 0.79 - 0.034 * rows))
         set_up_axes(axes, contours, points, published)
@@ -254,7 +256,10 @@ def write_header(figure: Figure, axes: Axes, title: str, labels: Sequence[str]) 
 
 
 def _legend_columns(
-    contours: Mapping[str, Any], points: Points, published: Mapping[str, Sequence[np.ndarray]]
+    contours: Mapping[str, Any],
+    points: Points,
+    published: Mapping[str, Sequence[np.ndarray]],
+    whose: str,
 ) -> list[list[tuple[Any, str]]]:
     expected = Line2D([], [], **CURVES["expected"])
     band = Patch(facecolor=BAND, linewidth=0)
@@ -268,9 +273,9 @@ def _legend_columns(
     if contours["method"]["boundary_places"]:
         ours.append((Patch(**FORBIDDEN), "Kinematically forbidden"))
     names = {
-        "observed": "Published observed",
-        "expected": "Published expected",
-        "observed_up": r"Published $\pm1\sigma_\mathrm{theory}$",
+        "observed": f"{whose} observed",
+        "expected": f"{whose} expected",
+        "observed_up": rf"{whose} $\pm1\sigma_\mathrm{{theory}}$",
     }
     theirs = [
         (Line2D([], [], **PUBLISHED_CURVES[curve]), name)

@@ -1,0 +1,69 @@
+"""Compare the results of two analyses of one plane, such as a signal of one's own with the
+published one: CLs point by point, the distance of the contours, and a figure of both."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from recontour import cli, compare, figure, points, results
+from recontour.errors import UserError
+from recontour.files import read_json
+
+SHOWN = ("observed", "expected")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("ours", type=Path, help="folder of the results of an analysis")
+    parser.add_argument("theirs", type=Path, help="folder of the results to compare with")
+    parser.add_argument("--title", default="", help="of the figure, by default both names")
+    parser.add_argument("--out", nargs="*", default=[], help="figure, PNG or PDF")
+    options = parser.parse_args()
+
+    contours, ours = read(options.ours)
+    other, theirs = read(options.theirs)
+    curves = {curve: list(map(np.array, other["curves"][curve])) for curve in SHOWN}
+    curves = {curve: lines for curve, lines in curves.items() if lines}
+    print("\n".join(differences(ours, theirs)))
+    for curve, found in compare.compare(contours, curves, ours, {})["curves"].items():
+        print(
+            f"{curve} contours: distance median {found['median']:.3g}, 90 % {found['p90']:.3g}, "
+            f"largest {found['max']:.3g} {contours['axes']['x'].get('unit', '')}; overlap "
+            f"{found['overlap']:.3f}"
+        )
+    title = options.title or f"{options.ours.name} over {options.theirs.name}"
+    figure.draw(contours, ours, curves, title, (), options.out, options.theirs.name)
+
+
+def read(folder: Path) -> tuple[dict, points.Points]:
+    """The contours and the points of an analysis."""
+    contours = read_json(folder / "contours.json")
+    rows = results.read_cells(folder / "cls.csv")
+    scan = points.read_points(rows, contours["axes"], str(folder / "cls.csv"), contours["where"])
+    return contours, scan
+
+
+def differences(ours: points.Points, theirs: points.Points) -> Iterator[str]:
+    """How the CLs of the points on the same places differ."""
+    place = {at: i for i, at in enumerate(map(tuple, theirs.plane.tolist()))}
+    pairs = [(i, place[at]) for i, at in enumerate(map(tuple, ours.plane.tolist())) if at in place]
+    if not pairs:
+        raise UserError("the two analyses have no point in common: nothing can be compared")
+    mine, other = map(list, zip(*pairs, strict=True))
+    yield f"{len(pairs)} points of {len(ours.names)} and {len(theirs.names)} are on the same places"
+    for curve in SHOWN:
+        shift = ours.cls[curve][mine] - theirs.cls[curve][other]
+        size = np.abs(shift)
+        worst = int(np.nanargmax(size))
+        yield (
+            f"{curve} CLs: median difference {np.nanmedian(shift):+.4f}; size median "
+            f"{np.nanmedian(size):.4f}, 90 % {np.nanquantile(size, 0.9):.4f}, largest "
+            f"{size[worst]:.4f} at {ours.names[mine[worst]]}"
+        )
+
+
+if __name__ == "__main__":
+    cli.main(main)
