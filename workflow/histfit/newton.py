@@ -234,7 +234,7 @@ def _boxed(
         bound = np.where(pinned < 0, lower, np.where(pinned > 0, upper, 0.0))
         fixed = pinned != 0
         reduced = without(matrix, fixed)
-        solver = _cholesky(reduced) or _magnitudes(reduced)[0]
+        solver = _cholesky(reduced, 0.0) or _magnitudes(reduced)[0]
         step = bound - solver(np.where(fixed, 0.0, gradient + matrix @ bound))
         beyond = np.where(step < lower, -1, np.where(step > upper, 1, 0))
         wanted = np.where(
