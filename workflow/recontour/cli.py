@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn, TextIO
 
-from recontour.errors import UserError, printable
+from recontour.errors import UserError, explanation, printable
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -25,11 +25,7 @@ def main(function: Callable[[], None]) -> NoReturn:
     except UserError as error:
         message = str(error)
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        message = (
-            f"{where}{error.strerror or error}; make sure that the folder exists, can be read and "
-            "written, and has room, then run again"
-        )
+        message = explanation(error)
     else:
         sys.exit(0)
     print(f"error: {printable(message)}", file=sys.stderr)

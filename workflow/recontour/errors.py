@@ -17,6 +17,15 @@ class UserError(Exception):
     what was expected, and what to do."""
 
 
+def explanation(error: OSError) -> str:
+    """What the operating system refused (unwritable folder, full disk), and what to do."""
+    where = f"{error.filename}: " if error.filename else ""
+    return (
+        f"{where}{error.strerror or error}; make sure that the folder exists, can be read and "
+        "written, and has room, then run again"
+    )
+
+
 def printable(text: object) -> str:
     """`text` with control characters escaped, so that file contents cannot steer a terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))

@@ -39,6 +39,9 @@ class Run:
         except BlockingIOError:
             lock.close()
             return False
+        except OSError:  # a file system without locks: Snakemake's own one has to do
+            self._lock = lock
+            return True
         self._lock = lock
         lock.seek(0)
         self._killed = bool(lock.read())

@@ -57,7 +57,7 @@ sys.path.insert(0, str(WORKFLOW.absolute()))
 
 from recontour import batches, imports, planes, signals, workdir
 from recontour import config as configuration
-from recontour.errors import UserError, printable
+from recontour.errors import UserError, explanation, printable
 
 try:
     configuration.complete(config)
@@ -73,13 +73,17 @@ except UserError as error:
 
 # Jobs on a cluster read this file, too; what follows is for the run that they belong to.
 RUN = workdir.Run()
-if workflow.is_main_process:
-    if RUN.alone():
+try:
+    if not workflow.is_main_process:
+        pass
+    elif RUN.alone():
         sources = [*WORKFLOW.rglob("*.py"), *(scan.table for scan in SCANS.values())]
         for note in RUN.tidy(Path("results"), sources):
             print(f"note: {note}", file=sys.stderr)
     else:
         print(f"note: {RUN.other()}", file=sys.stderr)
+except OSError as error:
+    sys.exit(f"error: {printable(explanation(error))}")
 
 
 wildcard_constraints:

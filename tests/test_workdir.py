@@ -1,0 +1,112 @@
+"""The folder of a run: its lock, damaged results, files from the future."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from recontour.files import write_text
+from recontour.seals import seal, seal_folder, set_damaged_aside
+from recontour.workdir import Run
+from running import ROOT
+
+PYTHONPATH = os.environ | {"PYTHONPATH": str(ROOT / "workflow")}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def left_by_snakemake(folder: Path) -> Path:
+    lock = folder / ".snakemake/locks/0.output.lock"
+    lock.parent.mkdir(parents=True)
+    lock.touch()
+    return lock
+
+
+def test_only_one_run_is_alone(folder: Path) -> None:
+    first, second = Run(), Run()
+    assert first.alone() and first.alone()
+    assert not second.alone()
+    assert f"process {os.getpid()} on " in Run.other()
+
+
+def test_snakemakes_lock_is_removed_after_a_kill_and_only_then(folder: Path) -> None:
+    lock = left_by_snakemake(folder)
+    run = "from recontour.workdir import Run; from pathlib import Path; import os; r = Run(); "
+    run += "assert r.alone(); list(r.tidy(Path('results'), []))"
+    for end, expected in (("0", 0), ("os.kill(os.getpid(), 9)", -9), ("0", 0)):
+        assert lock.exists()  # after an orderly end, it is another workflow's
+        done = subprocess.run([sys.executable, "-c", f"{run}; {end}"], check=False, env=PYTHONPATH)
+        assert done.returncode == expected
+    assert not lock.exists()
+
+
+def test_where_a_file_system_has_no_locks_snakemakes_own_one_stays(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    lock = left_by_snakemake(folder)
+    run = Run()
+    assert run.alone() and list(run.tidy(folder / "results", [])) == []
+    assert lock.exists()
+
+
+def sealed(path: Path, text: str = "content") -> Path:
+    write_text(path, text)
+    seal(path)
+    return path
+
+
+def test_damage_takes_later_results_with_it_but_no_other_batch(folder: Path) -> None:
+    earlier = sealed(folder / "download/a.csv")
+    batch, other = (sealed(folder / f"hypotest/{name}.jsonl") for name in ("1-2", "3-4"))
+    later = sealed(folder / "cls.csv")
+    batch.write_text("CONTENT")
+    assert list(set_damaged_aside(folder)) == [(batch, [later])]
+    assert (folder / "hypotest/1-2.jsonl.aside").read_text() == "CONTENT"
+    assert earlier.exists() and other.exists() and not batch.exists() and not later.exists()
+    assert list(set_damaged_aside(folder)) == []
+
+
+@pytest.mark.parametrize("harm", ["changed", "missing", "longer"])
+def test_a_folder_is_damaged_with_any_of_its_files(folder: Path, harm: str) -> None:
+    members = folder / "likelihood/members"
+    file = members / "deep" / "a.json"
+    write_text(file, "[1]")
+    seal_folder(members, {file: "080a9ed428559ef602668b4c00f114f1a11c3f6b02a435f0bdc154578e4d7f22"})
+    assert list(set_damaged_aside(folder)) == []  # sha256 of [1]
+    if harm == "missing":
+        file.unlink()
+    else:
+        file.write_text({"changed": "[2]", "longer": "[1] "}[harm])
+    assert list(set_damaged_aside(folder)) == [(members, [])]
+
+
+def test_new_content_takes_the_old_seal_away(folder: Path) -> None:
+    path = sealed(folder / "cls.csv")
+    write_text(path, "new")  # and then the program is killed
+    assert list(set_damaged_aside(folder)) == []
+
+
+def test_files_from_the_future_keep_their_order(folder: Path) -> None:
+    past, *future = (sealed(folder / f"results/x/{name}") for name in "abc")
+    for hours, path in enumerate(future, 1):
+        os.utime(path, (time.time() + 3600 * hours,) * 2)
+    run = Run()
+    assert run.alone()
+    (note,) = run.tidy(folder / "results", [])
+    assert note.startswith("2 files were younger")
+    times = [path.stat().st_mtime_ns for path in (past, *future)]
+    assert times == sorted(times) and times[-1] <= time.time_ns()
