@@ -116,15 +116,16 @@ def at_poi(model: Model, x: Array, mu: float) -> Array:
     return x
 
 
-def solve(problem: Problem, starts: Sequence[Array]) -> Fits:
+def solve(problem: Problem, starts: Sequence[Array], doubt: Flags | None = None) -> Fits:
     """Minimize from the first of `starts` (each (N, P)); and again where that looks unsafe.
 
     Unsafe is a fit that did not converge, met an indefinite Hessian, or ended with the POI at a
-    bound. It is repeated from the other starts, and, but for the last reason, from its mirror image
-    (see `likelihood.mirrored`). The lowest objective wins; a lower one that did not converge makes
-    the fit fail. It is infinite where there are events but no parameters in reach that expect any.
+    bound, or that there is `doubt` of (N,) for other reasons. It is repeated from the other starts,
+    and, where it did not converge or the Hessian was indefinite, from its mirror image (see
+    `likelihood.mirrored`). The lowest objective wins; a lower one that did not converge makes the
+    fit fail. It is infinite where there are events but no parameters in reach that expect any.
     """
-    fits = _solve(problem, starts)
+    fits = _solve(problem, starts, doubt)
     expected = expected_bins(problem.model, fits.x)
     extended = (expected < LEAST_RATE * problem.data.counts).any(axis=1)
     if extended.any():
@@ -132,13 +133,13 @@ def solve(problem: Problem, starts: Sequence[Array]) -> Fits:
     return fits
 
 
-def _solve(problem: Problem, starts: Sequence[Array]) -> Fits:
+def _solve(problem: Problem, starts: Sequence[Array], doubt: Flags | None) -> Fits:
     model, (counts, aux) = problem.model, problem.data
     best = minimize(model, starts[0], problem.data, problem.fixed, problem.bounds)
     bent = ~best.converged | best.indefinite
-    unsafe = bent
+    unsafe = bent if doubt is None else bent | doubt
     if model.poi is not None and not problem.fixed[model.poi]:
-        unsafe = bent | (best.x[:, [model.poi]] == problem.bounds[model.poi]).any(axis=1)
+        unsafe = unsafe | (best.x[:, [model.poi]] == problem.bounds[model.poi]).any(axis=1)
     tried = np.ones(len(best.x), dtype=np.intp)
     searches = []
     if bent.any():

@@ -31,6 +31,7 @@ from .fit import (
 from .interpolation import Array
 from .likelihood import Data, expected_bins
 from .model import Model, compile_model
+from .newton import Flags
 
 TEST_STATISTICS = ("qtilde", "q", "t", "q0")
 N_SIGMA = (-2, -1, 0, 1, 2)
@@ -108,7 +109,9 @@ def hypotest(
     asimov_data = expected_data(model, asimov_truth.x)
     tested, tested_fit = conditional(model, data, mu, [asimov_truth.x, model.parameters.init[None]])
     free, free_fit = unconditional(model, data, (lower, upper), [tested_fit, asimov_truth])
-    asimov, asimov_fit = conditional(model, asimov_data, mu, [tested_fit.x, asimov_truth.x])
+    starts = [tested_fit.x, asimov_truth.x, model.parameters.init[None]]
+    # where the data's likelihood has several minima, that of the Asimov data has them, too
+    asimov, asimov_fit = conditional(model, asimov_data, mu, starts, tested_fit.starts > 1)
     muhat = None if model.poi is None else float(free_fit.x[0, model.poi])
     q_obs = test_statistic(test_stat, mu, muhat, tested_fit.value[0] - free_fit.value[0])
     q_asimov = test_statistic(test_stat, mu, asimov_mu, asimov_fit.value[0])
@@ -151,10 +154,12 @@ def free_range(
     return (max(lower, 0.0) if test_stat == "qtilde" else lower, upper)
 
 
-def conditional(model: Model, data: Data, mu: float, starts: list[Array]) -> tuple[Problem, Fits]:
-    """Fit with the POI at `mu`, from `starts` (each (N, P))."""
+def conditional(
+    model: Model, data: Data, mu: float, starts: list[Array], doubt: Flags | None = None
+) -> tuple[Problem, Fits]:
+    """Fit with the POI at `mu`, from `starts` (each (N, P)); for `doubt` see `solve`."""
     what = problem(model, data, mu)
-    return what, solve(what, [at_poi(model, start, mu) for start in starts])
+    return what, solve(what, [at_poi(model, start, mu) for start in starts], doubt)
 
 
 def unconditional(
