@@ -24,9 +24,6 @@ LIMITS = ("obs", "exp_m2", "exp_m1", "exp_0", "exp_p1", "exp_p2")
 
 ON_MU = tuple(f"mu_{limit}" for limit in LIMITS)
 ON_CROSS_SECTION = tuple(f"xsec_{limit}_pb" for limit in LIMITS)
-LARGEST = 1e3
-"""A signal strength beyond which a limit is of no use, should fits there not converge."""
-
 NO_LIMIT = "no limit"
 """The status of a point with fewer than all limits, which is no failure: none excludes it."""
 

@@ -18,8 +18,8 @@ def limit(point: Point, labels: Sequence[str], model: histfit.Model) -> results.
         return limits.without_signal(point, labels)
     try:
         found = histfit.upper_limit(model, beyond_bounds=True)
-    except histfit.FitError:  # at a signal strength so large that it says nothing
-        found = histfit.upper_limit(model, poi_bounds=(0.0, limits.LARGEST))
+    except histfit.FitError:  # at a signal strength beyond the model's bounds, perhaps
+        found = histfit.upper_limit(model)
     return limits.found(point, labels, found)
 
 
