@@ -64,9 +64,20 @@ def test_the_plane_of_an_analysis_without_planes_lies_in_its_own_folder(tmp_path
     assert found["three"].can_draw
 
 
+def test_a_selection_on_a_line_is_computed_and_not_drawn(tmp_path: Path) -> None:
+    found = planes_of(tmp_path, ROWS, select=["d", "f", "a"], where="m2 - m3 == 130", **axes())
+    assert [point.name for point in found["three"].points] == ["d", "f"]
+    assert not found["three"].can_draw
+    line = [f"l{m},{m},0,0" for m in (1, 2, 3)] + ["other,1,1,0"]
+    found = planes_of(tmp_path, line, select=["l1", "l2", "l3"], **axes())
+    assert not found["three"].can_draw
+
+
 @pytest.mark.parametrize(
     ("plane", "message"),
     [
+        ({"where": "m2 == 130", **axes()}, "holds for 2 of the 6 points"),
+        ({"where": "m2 == 0 or m1 == 400", **axes("m1", "2 * m1")}, "all 3 points lie on a line"),
         ({"where": "m3 == 40", **axes()}, r"three/where: .* holds for 1 of the 6 points .*\(e\)"),
         ({"where": "m3 = 60", **axes()}, "three/where: .* it is no formula; .* m1, m2, m3"),
         ({"where": "m4 > 0", **axes()}, 'three/where: .*"m4" is no label'),

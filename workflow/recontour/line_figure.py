@@ -47,8 +47,8 @@ def draw(
         for sigma, colour in (("2", TWO_SIGMA), ("1", ONE_SIGMA)):
             low, high = drawn[f"expected_m{sigma}"], drawn[f"expected_p{sigma}"]
             axes.fill_between(x, low, high, color=colour, linewidth=0, label=f"_band {sigma}")
-        for curve, style in exclusion.CURVES.items():
-            axes.plot(x, drawn[curve], label=f"_ours {curve}", **style)
+        for curve in ("observed", "expected"):
+            axes.plot(x, drawn[curve], label=f"_ours {curve}", **exclusion.CURVES[curve])
         fitted = points.fitted
         axes.plot(
             points.x[fitted],

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from recontour import formula
 from recontour.config import PLANE_KEYS, Scan
 from recontour.errors import UserError, printable
@@ -21,7 +23,7 @@ class Plane:
 
     `axes`, `where`, `published` and `tolerance` are those of the config, `boundary` what
     `formula.boundary` makes of it, `labels` the lines beside the figure's title, and `points` the
-    selected points that lie on it.
+    selected points that lie on it; `can_draw` if these are enough for a figure, and on no line.
     """
 
     folder: str
@@ -33,22 +35,18 @@ class Plane:
     published: Mapping[str, Any]
     tolerance: Mapping[str, Any]
     points: tuple[Point, ...]
+    can_draw: bool
 
     @property
     def curves(self) -> list[str]:
         """The published contours, by name."""
         return [name for name in self.published if name != "upper_limits"]
 
-    @property
-    def can_draw(self) -> bool:
-        """Does it hold the points that a figure takes?"""
-        return len(self.points) >= NEEDED[len(self.axes)]
-
 
 def planes(config: Mapping[str, Any], scans: Mapping[str, Scan]) -> dict[str, Plane]:
     """The planes of all analyses, by the folder of their results. Raises UserError naming the
     config key, for a formula that is none, a plane that holds too few of the table's points, and
-    two selected points on one place."""
+    two selected points on one place, or all on a line."""
     found = {}
     for analysis, entry in config["analyses"].items():
         for folder, key, settings in _settings(analysis, entry):
@@ -90,7 +88,13 @@ def _plane(
         raise UserError(f"{key}/published: a contour needs two axes; add the axis y, or leave it")
     on_plane = {point.name for point in listed}
     points = tuple(point for point in scan.points if point.name in on_plane)
-    _check_places(points, labels, axes, key)
+    places = _places(points, labels, axes, key)
+    can_draw = len(points) > 0 and np.linalg.matrix_rank(places - places[0]) == len(axes)
+    if len(points) == len(listed) >= NEEDED[len(axes)] and not can_draw:
+        raise UserError(
+            f"{key}/axes: all {len(points)} points lie on a line; draw CLs over the axis x alone, "
+            "or choose other axes"
+        )
     boundary = None
     if settings["boundary"]:
         shown = [axis["label"] for axis in _ordered(axes)]
@@ -105,12 +109,14 @@ def _plane(
         settings["published"],
         settings["tolerance"],
         points,
+        bool(can_draw),
     )
 
 
-def _check_places(
+def _places(
     points: Sequence[Point], labels: Sequence[str], axes: Mapping[str, Any], key: str
-) -> None:
+) -> np.ndarray:
+    """Where the points lie, shape (n, axes). Raises UserError for two on one place."""
     shown = [
         formula.formula(axes[axis]["label"], labels, f"{key}/axes/{axis}/label")
         for axis in sorted(axes)
@@ -126,6 +132,7 @@ def _check_places(
                 "choose one plane through the scan with `where`, as in m3 == 60, or other axes"
             )
         places[place] = point.name
+    return np.array(list(places), dtype=float).reshape(len(points), len(axes))
 
 
 def _ordered(axes: Mapping[str, Any]) -> list[Any]:

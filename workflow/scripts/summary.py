@@ -36,7 +36,7 @@ def main() -> None:
             lines.append(f"  plane       {plane.name}")
         lines += [*agreement(read_json(comparison)), f"  figure      {figure}"]
     if not options.figures:
-        lines.append("  figure      none: it takes three points")
+        lines.append("  figure      none: it takes three points, not on a line")
     print("\n".join(lines))
 
     failed = sum(row["status"] != "ok" for row in rows)
