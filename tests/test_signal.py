@@ -90,6 +90,24 @@ def test_the_likelihood_is_fetched_once(run: Path) -> None:
     assert "likelihood" in read_json(run / "as_yields/provenance.json")["sources"]
 
 
+def test_two_analyses_are_compared_point_by_point_and_by_their_contours(
+    run: Path, tmp_path: Path
+) -> None:
+    script = ROOT / "workflow" / "scripts" / "compare_scans.py"
+    folders = [str(run / name) for name in ("as_yields", "small")]
+    done = subprocess.run(
+        [sys.executable, str(script), *folders, "--out", str(tmp_path / "both.png")],
+        env={"PYTHONPATH": str(ROOT / "workflow")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "12 points of 12 and 12 are on the same places" in done.stdout
+    assert "observed CLs: median difference +0.0000; size median 0.0000" in done.stdout
+    assert "observed contours: distance median 0, 90 % 0, largest 0 GeV" in done.stdout
+    assert (tmp_path / "both.png").stat().st_size > 10_000
+
+
 def test_the_patches_made_from_yields_are_there_as_files(run: Path) -> None:
     patch = read_json(run / "as_yields/likelihood/members/signal/signal_200_0.json")
     assert patch[0]["value"]["name"] == "signal_200_0"
