@@ -97,7 +97,6 @@ def test_two_analyses_are_compared_point_by_point_and_by_their_contours(
     folders = [str(run / name) for name in ("as_yields", "small")]
     done = subprocess.run(
         [sys.executable, str(script), *folders, "--out", str(tmp_path / "both.png")],
-        env={"PYTHONPATH": str(ROOT / "workflow")},
         capture_output=True,
         text=True,
         check=True,
@@ -240,7 +239,6 @@ def test_yields_from_acceptance_and_efficiency_give_nearly_the_published_cls(
     made = subprocess.run(
         [sys.executable, *script, "--systematic", "0.15", "--mirror", str(mirror)],
         cwd=folder,
-        env={"PYTHONPATH": str(ROOT / "workflow")},
         capture_output=True,
         text=True,
         check=True,

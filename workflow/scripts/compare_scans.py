@@ -4,10 +4,14 @@ published one: CLs point by point, the distance of the contours, and a figure of
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from recontour import cli, compare, figure, points, results
 from recontour.errors import UserError
 from recontour.files import read_json

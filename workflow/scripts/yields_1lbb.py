@@ -13,6 +13,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from recontour import cli, cross_sections, selection, tables
 from recontour.fetch import fetch_table
 
