@@ -42,7 +42,7 @@ def test_only_one_run_is_alone(folder: Path) -> None:
 def test_snakemakes_lock_is_removed_after_a_kill_and_only_then(folder: Path) -> None:
     lock = left_by_snakemake(folder)
     run = "from recontour.workdir import Run; from pathlib import Path; import os; r = Run(); "
-    run += "assert r.alone(); list(r.tidy(Path('results'), []))"
+    run += "assert r.alone(); list(r.tidy(Path('results'), [], {}))"
     for end, expected in (("0", 0), ("os.kill(os.getpid(), 9)", -9), ("0", 0)):
         assert lock.exists()  # after an orderly end, it is another workflow's
         done = subprocess.run([sys.executable, "-c", f"{run}; {end}"], check=False, env=PYTHONPATH)
@@ -59,7 +59,7 @@ def test_where_a_file_system_has_no_locks_snakemakes_own_one_stays(
     monkeypatch.setattr(fcntl, "flock", no_locks)
     lock = left_by_snakemake(folder)
     run = Run()
-    assert run.alone() and list(run.tidy(folder / "results", [])) == []
+    assert run.alone() and list(run.tidy(folder / "results", [], {})) == []
     assert lock.exists()
 
 
@@ -78,6 +78,16 @@ def test_damage_takes_later_results_with_it_but_no_other_batch(folder: Path) -> 
     assert (folder / "hypotest/1-2.jsonl.aside").read_text() == "CONTENT"
     assert earlier.exists() and other.exists() and not batch.exists() and not later.exists()
     assert list(set_damaged_aside(folder)) == []
+
+
+def test_what_was_made_from_a_deleted_file_goes_too_also_in_analyses_that_use_it(
+    folder: Path,
+) -> None:
+    patches = sealed(folder / "1Lbb/likelihood/patches.csv")
+    table, mine = sealed(folder / "1Lbb/cls.csv"), sealed(folder / "mine/cls.csv")
+    patches.unlink()
+    assert list(set_damaged_aside(folder / "1Lbb", [folder / "mine"])) == [(patches, [table, mine])]
+    assert list(set_damaged_aside(folder / "1Lbb", [folder / "mine"])) == []
 
 
 @pytest.mark.parametrize("harm", ["changed", "missing", "longer"])
@@ -106,7 +116,7 @@ def test_files_from_the_future_keep_their_order(folder: Path) -> None:
         os.utime(path, (time.time() + 3600 * hours,) * 2)
     run = Run()
     assert run.alone()
-    (note,) = run.tidy(folder / "results", [])
+    (note,) = run.tidy(folder / "results", [], {})
     assert note.startswith("2 files were younger")
     times = [path.stat().st_mtime_ns for path in (past, *future)]
     assert times == sorted(times) and times[-1] <= time.time_ns()

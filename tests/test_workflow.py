@@ -209,6 +209,25 @@ def test_a_patchset_for_another_background_stops_the_run_with_both_digests(tmp_p
     assert not (tmp_path / "results/small/cls.csv").exists()
 
 
+def test_a_refusal_is_not_forgotten_where_results_of_earlier_runs_lie(
+    small: tuple[Path, dict],
+) -> None:
+    folder, config = small
+    assert snakemake(folder).returncode == 0
+    before = (folder / "results/small/cls.csv").read_bytes()
+    right = config["analyses"]["small"]["likelihood"]["background_digest"]
+    config["analyses"]["small"]["likelihood"]["background_digest"] = "1" * 64
+    write_config(folder, config)
+    for _ in range(2):
+        run = snakemake(folder)
+        assert run.returncode != 0
+        assert any("1" * 64 in line for line in error_lines(run.stdout))
+    config["analyses"]["small"]["likelihood"]["background_digest"] = right
+    write_config(folder, config)
+    assert snakemake(folder).returncode == 0
+    assert (folder / "results/small/cls.csv").read_bytes() == before
+
+
 def test_results_that_cannot_be_written_are_refused_before_anything_runs(
     small: tuple[Path, dict],
 ) -> None:

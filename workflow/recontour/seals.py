@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from recontour.files import seal_of, sha256, write_text
@@ -34,20 +34,25 @@ def seal_folder(folder: Path, sums: Mapping[Path, str]) -> None:
     _write({folder: "".join(lines)})
 
 
-def set_damaged_aside(folder: Path) -> Iterator[tuple[Path, list[Path]]]:
+def set_damaged_aside(
+    folder: Path, dependents: Iterable[Path] = ()
+) -> Iterator[tuple[Path, list[Path]]]:
     """Rename what differs from its seal under the `folder` of an analysis, and what may have been
-    made from it, to `<name>.aside`. Yields the damaged path and the others.
+    made from it, there or in the folders of its `dependents`, to `<name>.aside`. Yields the path
+    that is damaged or gone, and the others.
 
-    What was sealed later may have been made from it, save for its neighbours in a folder of
-    downloads or of batches.
+    Gone is what somebody deleted, and what a failed job should have made anew: Snakemake deletes
+    that, and would take what was made from the old one for up to date. What was sealed later may
+    have been made from it, save for its neighbours in a folder of downloads or of batches.
     """
-    sealed = {_sealed_by(path): path.stat().st_mtime_ns for path in folder.rglob(".*.sha256")}
-    damaged = [path for path in sorted(sealed) if path.exists() and not _intact(path)]
+    sealed = _seals(folder)
+    later = sealed | {path: when for other in dependents for path, when in _seals(other).items()}
+    damaged = [path for path in sorted(sealed) if not (path.exists() and _intact(path))]
     for path in damaged:
         others = [
             other
-            for other in sorted(sealed)
-            if sealed[other] >= sealed[path]
+            for other in sorted(later)
+            if later[other] >= sealed[path]
             and (other.parent != path.parent or path.parent.name not in INDEPENDENT)
             and other not in damaged
             and other.exists()
@@ -55,6 +60,11 @@ def set_damaged_aside(folder: Path) -> Iterator[tuple[Path, list[Path]]]:
         for gone in (path, *others):
             _set_aside(gone)
         yield path, others
+
+
+def _seals(folder: Path) -> dict[Path, int]:
+    """What is sealed under `folder`, and when it was."""
+    return {_sealed_by(path): path.stat().st_mtime_ns for path in folder.rglob(".*.sha256")}
 
 
 def _line(path: Path, name: str, found: str | None = None) -> str:
@@ -77,7 +87,9 @@ def _set_aside(path: Path) -> None:
     aside = path.with_name(f"{path.name}.aside")
     if aside.is_dir():
         shutil.rmtree(aside)
-    path.rename(aside)
+    if path.exists():
+        path.rename(aside)
+    seal_of(path).unlink()
 
 
 def _intact(path: Path) -> bool:

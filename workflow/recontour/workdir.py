@@ -8,7 +8,7 @@ import contextlib
 import fcntl
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
@@ -58,17 +58,21 @@ class Run:
         holder = lock.read_text(encoding="utf-8").strip() or "a process that is about to end"
         return f"another run of Snakemake ({holder}) is working in {Path.cwd()}"
 
-    def tidy(self, results: Path, sources: Iterable[Path]) -> Iterator[str]:
+    def tidy(
+        self, results: Path, sources: Iterable[Path], dependents: Mapping[str, Iterable[str]]
+    ) -> Iterator[str]:
         """Remove the lock that a killed run has left, set damaged results aside so that they are
-        made again, and let no file be from the future. Only for who is `alone`. Yields notes."""
+        made again (also those of the `dependents` of an analysis, by their names), and let no file
+        be from the future. Only for who is `alone`. Yields notes."""
         if self._killed:
             for lock in (SNAKEMAKE / "locks").glob("*.lock"):
                 lock.unlink()
         for analysis in sorted(path for path in results.glob("*") if path.is_dir()):
-            for path, others in seals.set_damaged_aside(analysis):
+            using = [results / name for name in dependents.get(analysis.name, ())]
+            for path, others in seals.set_damaged_aside(analysis, using):
                 yield (
-                    f"{path} is not as it was made: it and {len(others)} results that were made "
-                    f"later are made again; what they were is kept as {path.name}.aside etc."
+                    f"{path} is not as it was made, or gone: it and {len(others)} results that "
+                    "were made later are made again; what they were is kept as <name>.aside"
                 )
         future = _bring_to_the_present([*results.rglob("*"), *sources])
         if future:

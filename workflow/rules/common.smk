@@ -78,7 +78,10 @@ try:
         pass
     elif RUN.alone():
         sources = [*WORKFLOW.rglob("*.py"), *(scan.table for scan in SCANS.values())]
-        for note in RUN.tidy(Path("results"), sources):
+        dependents = {}
+        for name, analysis in ANALYSES.items():
+            dependents.setdefault(analysis["background_of"], []).append(name)
+        for note in RUN.tidy(Path("results"), sources, dependents):
             print(f"note: {note}", file=sys.stderr)
     else:
         print(f"note: {RUN.other()}", file=sys.stderr)
