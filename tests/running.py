@@ -6,22 +6,36 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("Snakefile", "workflow", "config", "profiles", "envs")
 
 
+PEAK = """import resource, subprocess, sys
+code = subprocess.call(sys.argv[1:])
+print("peak memory", resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, "kB")
+sys.exit(code)"""
+"""Runs a command and prints what its largest process took. In a process of its own: the kernel
+counts the parent's memory for the moment before a child becomes another program."""
+
+
 def snakemake(
-    folder: Path, *arguments: str, project: Path = ROOT, **environment: str
+    folder: Path,
+    *arguments: str,
+    project: Path = ROOT,
+    under: Sequence[str] = (),
+    **environment: str,
 ) -> subprocess.CompletedProcess[str]:
     """Run `snakemake --cores 2` with these arguments in `folder`, on the workflow of `project`,
-    which in a clone is the folder itself. `environment` adds variables, HEPDATA_MIRROR too."""
+    which in a clone is the folder itself. `under` is a command that runs commands, `environment`
+    adds variables, HEPDATA_MIRROR too."""
     here = [] if folder == project else ["--snakefile", str(project / "Snakefile")]
     profile = [] if folder == project else ["--workflow-profile", str(project / "profiles/default")]
     inherited = {key: value for key, value in os.environ.items() if key != "HEPDATA_MIRROR"}
     return subprocess.run(
-        [sys.executable, "-m", "snakemake", "--cores", "2", *here, *profile, *arguments],
+        [*under, sys.executable, "-m", "snakemake", "--cores", "2", *here, *profile, *arguments],
         cwd=folder,
         env=inherited | environment,
         text=True,
