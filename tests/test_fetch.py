@@ -13,7 +13,7 @@ from pathlib import Path
 import hepdata_server as faults
 import pytest
 from hepdata_server import HEPDataServer, serving
-from recontour.errors import UserError, masked
+from recontour.errors import UserError
 from recontour.fetch import Endpoints, Limits, Retrieved, fetch_resource, fetch_table
 from recontour.tables import parse_table, table_digest
 
@@ -443,20 +443,6 @@ def test_secrets_reach_neither_errors_nor_logs_nor_provenance(
         fetch(server, tmp_path / "again", endpoints=endpoints)
     told = retrieved.location + str(caught.value) + capsys.readouterr().err
     assert "hunter2" not in told and "***" in told
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("https://u:p@h/x", "https://***@h/x"),
-        ("https://h/x?token=abc&a=1", "https://h/x?token=***&a=1"),
-        ("url: /x?a=1&access_token=abc (Caused by", "url: /x?a=1&access_token=*** (Caused by"),
-        ("https://h/x?landing_page=true", "https://h/x?landing_page=true"),
-        ("a\x1b[31mb", "a\\x1b[31mb"),
-    ],
-)
-def test_masking(text: str, shown: str) -> None:
-    assert masked(text) == shown
 
 
 @pytest.mark.parametrize(

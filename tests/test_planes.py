@@ -175,6 +175,25 @@ def test_the_figure_shows_curves_band_level_and_what_is_excluded(tmp_path: Path)
     assert [path.read_bytes() for path in out] == first
 
 
+def test_limits_along_one_axis_are_drawn_with_band_and_theory(tmp_path: Path) -> None:
+    x = np.array([300.0, 100.0, 200.0])
+    band = {"expected_m2": 0.5, "expected_m1": 0.7, "expected_p1": 1.4, "expected_p2": 2.0}
+    limits = {"observed": np.array([np.nan, 0.5, 0.9]), "expected": x / 200}
+    limits |= {curve: factor * x / 200 for curve, factor in band.items()}
+    contours = {"axes": X}
+    out = [tmp_path / "limits.png"]
+    named = (np.ones(3), "Theory")
+    figure = line_figure.draw_limits(contours, x, limits, named, "Limit", "Title", ["label"], out)
+    (drawn,) = figure.axes
+    lines = {artist.get_label(): artist.get_xydata().tolist() for artist in drawn.get_lines()}
+    assert lines["_ours expected"] == [[100, 0.5], [200, 1.0], [300, 1.5]]
+    assert lines["_points"] == [[100, 0.5], [200, 0.9]]
+    assert lines["_theory"] == [[100, 1], [200, 1], [300, 1]]
+    assert {"_band 1", "_band 2"} <= {artist.get_label() for artist in drawn.collections}
+    assert drawn.get_ylabel() == "Limit"
+    assert out[0].stat().st_size > 10_000
+
+
 @pytest.fixture(scope="module")
 def two_planes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small search, drawn over m1 at one m2, and over log(m1) and m1 - m2."""

@@ -335,7 +335,7 @@ def plane_of_points(wildcards):
 
 def limits_figure(wildcards):
     plane = PLANES[wildcards.plane]
-    if not plane.can_draw or len(plane.axes) == 1:
+    if not plane.can_draw:
         return []
     folder = f"results/{plane.folder}"
     return before(f"{folder}/limits.png", f"{folder}/limits_comparison.json")

@@ -1,4 +1,4 @@
-"""Draw the upper limits over the plane of the axes."""
+"""Draw the upper limits over the plane of the axes, or along the only one."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import json
 import math
 
 import numpy as np
-from recontour import cli, limit_figure, points, results
+from recontour import cli, limit_figure, line_figure, points, results
 from recontour.files import read_json
-from recontour.limits import ON_CROSS_SECTION, ON_MU
+from recontour.limits import ON_CROSS_SECTION, ON_MU, THEORY
 from recontour.seals import seal
+
+CURVES = ("observed", "expected_m2", "expected_m1", "expected", "expected_p1", "expected_p2")
+"""The names of the limits in figures, in the order of their columns."""
 
 
 def main() -> None:
@@ -29,17 +32,31 @@ def main() -> None:
     scan = points.read_points(cells, contours["axes"], options.cls, contours["where"])
     rows = {row["name"]: row for row in read_json(options.limits)}
     on_cross_section = ON_CROSS_SECTION[0] in next(iter(rows.values()))
-    found = [
-        rows[name][(ON_CROSS_SECTION if on_cross_section else ON_MU)[0]] for name in scan.names
-    ]
-    limits = np.array([math.nan if value is None else value for value in found])
+
+    def column(name: str) -> np.ndarray:
+        found = [rows[point][name] for point in scan.names]
+        return np.array([math.nan if value is None else value for value in found])
+
+    names = ON_CROSS_SECTION if on_cross_section else ON_MU
+    limits = {curve: column(name) for curve, name in zip(CURVES, names, strict=True)}
+    theory = column(THEORY[0]) if on_cross_section else np.ones(len(scan.names))
     what = r"upper limit on $\mu$"
     if on_cross_section:
-        in_fb = np.nanmedian(limits) < 1.0  # short numbers can be printed larger
-        limits *= 1e3 if in_fb else 1.0
+        in_fb = np.nanmedian(limits["observed"]) < 1.0  # short numbers can be printed larger
+        factor = 1e3 if in_fb else 1.0
+        limits = {curve: values * factor for curve, values in limits.items()}
+        theory = theory * factor
         what = f"upper limit on the cross-section [{'fb' if in_fb else 'pb'}]"
+
     out = [options.png, options.pdf]
-    limit_figure.draw(contours, scan, limits, what, options.title, options.labels, out)
+    title, labels = options.title, options.labels
+    if scan.y is not None:
+        limit_figure.draw(contours, scan, limits["observed"], what, title, labels, out)
+    else:
+        named = (theory, "Theory" if on_cross_section else r"$\mu$ = 1")
+        line_figure.draw_limits(
+            contours, scan.x, limits, named, what.capitalize(), title, labels, out
+        )
     seal(*out)
 
 
