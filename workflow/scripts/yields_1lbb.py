@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -60,7 +61,11 @@ def main() -> None:
     parser.add_argument("--points", default="config/points/1Lbb.csv", help="table of points")
     parser.add_argument("--cross-sections", required=True, help="table of the theory's, over m1")
     parser.add_argument("--systematic", type=float, default=0.0, help="relative, of all yields")
-    parser.add_argument("--mirror", default="", help="folder of copies filed by DOI, or empty")
+    parser.add_argument(
+        "--mirror",
+        default=os.environ.get("HEPDATA_MIRROR"),
+        help="folder of copies filed by DOI, by default what HEPDATA_MIRROR names",
+    )
     options = parser.parse_args()
 
     listed = selection.read_points(options.points)
@@ -78,7 +83,7 @@ def main() -> None:
             writer.writerow((*row, options.systematic))
 
 
-def passing(region: str, i: int, mirror: str) -> dict[tuple[float, ...], float]:
+def passing(region: str, i: int, mirror: str | None) -> dict[tuple[float, ...], float]:
     """The share of produced events that end in a bin of a region, by the masses of the point."""
     first, *digests = TABLES[region]
     names = [f"{kind}_table_SR_{region}_{BINS[i]}_MCT" for kind in ("Acc", "Eff")]
@@ -89,11 +94,11 @@ def passing(region: str, i: int, mirror: str) -> dict[tuple[float, ...], float]:
     return {at: acceptance[at] * efficiency[at] for at in acceptance.keys() & efficiency.keys()}
 
 
-def read(doi: str, name: str, digest: str, mirror: str) -> dict[tuple[float, ...], float]:
+def read(doi: str, name: str, digest: str, mirror: str | None) -> dict[tuple[float, ...], float]:
     """A table of percentages, as fractions by the masses of the point."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "table.csv"
-        fetch_table(doi, INSPIRE, name, VERSION, path, digest=digest, mirror=mirror or None)
+        fetch_table(doi, INSPIRE, name, VERSION, path, digest=digest, mirror=mirror)
         return {(x, y): percent / 100 for x, y, percent in tables.read_table(path).rows}
 
 
