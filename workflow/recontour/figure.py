@@ -295,6 +295,11 @@ def _legend_columns(
 def _draw_legend(axes: Axes, columns: list[list[tuple[Any, str]]], rows: int) -> None:
     blank = (Line2D([], [], linestyle="none"), "")
     entries = [entry for column in columns for entry in column + [blank] * (rows - len(column))]
+    draw_entries(axes, entries, len(columns))
+
+
+def draw_entries(axes: Axes, entries: Sequence[tuple[Any, str]], columns: int) -> None:
+    """The legend above the axes: handles and texts, filled column by column."""
     handles, texts = zip(*entries, strict=True)
     axes.legend(
         handles,
@@ -303,5 +308,5 @@ def _draw_legend(axes: Axes, columns: list[list[tuple[Any, str]]], rows: int) ->
         bbox_to_anchor=(0, 1.01),
         borderaxespad=0,
         borderpad=0,
-        ncols=len(columns),
+        ncols=columns,
     )

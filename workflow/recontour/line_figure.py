@@ -121,13 +121,4 @@ def _draw_legend(axes: Any, marks: Sequence[tuple[Any, str]]) -> None:
         (Patch(facecolor=TWO_SIGMA), "Expected ±2σ"),
         *marks,
     ]
-    handles, texts = zip(*entries, strict=True)
-    axes.legend(
-        handles,
-        texts,
-        loc="lower left",
-        bbox_to_anchor=(0, 1.01),
-        borderaxespad=0,
-        borderpad=0,
-        ncols=3,
-    )
+    exclusion.draw_entries(axes, entries, 3)
