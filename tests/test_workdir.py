@@ -90,6 +90,13 @@ def test_what_was_made_from_a_deleted_file_goes_too_also_in_analyses_that_use_it
     assert list(set_damaged_aside(folder / "1Lbb", [folder / "mine"])) == []
 
 
+def test_a_deleted_workspace_takes_nothing_with_it(folder: Path) -> None:
+    workspace, table = sealed(folder / "workspaces/a.json"), sealed(folder / "cls.csv")
+    workspace.unlink()
+    assert list(set_damaged_aside(folder)) == [(workspace, [])]
+    assert table.exists()
+
+
 @pytest.mark.parametrize("harm", ["changed", "missing", "longer"])
 def test_a_folder_is_damaged_with_any_of_its_files(folder: Path, harm: str) -> None:
     members = folder / "likelihood/members"
