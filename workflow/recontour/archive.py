@@ -311,7 +311,6 @@ def _read_errors(archive: Path) -> Iterator[None]:
         ValueError,
         LookupError,
         OverflowError,
-        NotImplementedError,
         RuntimeError,
         OSError,
     ) as error:
