@@ -73,7 +73,7 @@ def test_every_result_is_sealed(finished_small: Path) -> None:
         if path.is_file() and path not in hidden
         if not any(at.with_name(f".{at.name}.sha256") in hidden for at in (path, path.parent))
     }
-    assert unsealed == {"logs", "benchmarks"}
+    assert unsealed == {"logs", "benchmarks", "journal"}
 
 
 @pytest.mark.long
@@ -329,3 +329,28 @@ def test_sigkill_of_the_published_scan(tmp_path: Path, mirror: Path) -> None:
     run = snakemake(killed, "1Lbb", "--config", f"mirror={mirror}")
     assert run.returncode == 0, run.stdout
     assert made(killed, "1Lbb") == made(undisturbed, "1Lbb")
+
+
+@pytest.mark.long
+def test_a_run_that_is_killed_half_way_repeats_no_fit(
+    tmp_path: Path, demo: dict[str, bytes]
+) -> None:
+    """Each row that a killed job had noted is taken from the journal: with two processes, one fit
+    each can be lost."""
+    journals = tmp_path / "results/demo/journal/hypotest"
+
+    def noted() -> int:
+        return sum(path.read_text().count("\nrow ") for path in journals.glob("*.rows"))
+
+    one_job = ["demo", "--config", "points_per_job=100"]
+    run = start(tmp_path, *one_job)
+    while noted() < 20:
+        assert run.poll() is None
+        time.sleep(0.001)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    before = noted()
+    assert before < 56
+    assert snakemake(tmp_path, *one_job).returncode == 0
+    assert made(tmp_path, "demo") == demo
+    assert noted() <= 56 + 1

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from recontour.errors import UserError, printable
-from recontour.files import atomic_write, parse_json
+from recontour.files import atomic_write
 from recontour.likelihood import Patch, as_value
 from recontour.operations import NotApplicable, apply_operation
 from recontour.structure import check_operations, check_workspace
@@ -36,16 +37,18 @@ def write_index(path: Path | str, labels: Iterable[str], patches: Iterable[Patch
             writer.writerow((patch.name, *patch.values, *place))
 
 
-def read_index(path: Path | str) -> Index:
-    """Read `patches.csv`. Raises UserError."""
+def read_index(path: Path | str, names: Collection[str] | None = None) -> Index:
+    """Read `patches.csv`, or only the patches with these names. Raises UserError."""
+    wanted = None if names is None else {*names}
     try:
         with Path(path).open(encoding="utf-8", newline="") as file:
-            rows = list(csv.reader(file, strict=True))
-        header = rows[0]
+            lines = csv.reader(file, strict=True)
+            header = next(lines)
+            rows = [row for row in lines if wanted is None or row[0] in wanted]
         if header[0] != "name" or tuple(header[-len(_PLACE) :]) != _PLACE:
             raise ValueError
-        patches = tuple(_index_row(row, len(header)) for row in rows[1:])
-    except (ValueError, IndexError, csv.Error):
+        patches = tuple(_index_row(row, len(header)) for row in rows)
+    except (ValueError, IndexError, StopIteration, csv.Error):
         raise UserError(
             f"{path}: not a table of patches with the columns name, labels, {', '.join(_PLACE)}; "
             "delete it and run again"
@@ -55,7 +58,7 @@ def read_index(path: Path | str) -> Index:
 
 def load_patch(folder: Path | str, patch: Patch) -> list[dict[str, Any]]:
     """The operations of a patch, read from its bytes in `folder/<member>`. Raises UserError if the
-    bytes are not the ones that were verified."""
+    bytes are not the ones that were verified, and parsed strictly, when it was listed."""
     path = Path(folder) / patch.member
     where = f"{path}, patch {patch.name}"
     with path.open("rb") as file:
@@ -68,7 +71,7 @@ def load_patch(folder: Path | str, patch: Patch) -> list[dict[str, Any]]:
             f"{patch.length} bytes with sha256 {patch.sha256} were verified: the file changed "
             "after it was verified; run again, and it is unpacked and verified anew"
         )
-    content = parse_json(data, where)
+    content = json.loads(data)
     operations: list[dict[str, Any]] = content["patch"] if type(content) is dict else content
     return operations
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import argparse
 import json
+import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import histfit
+import numpy as np
+import scipy
 
 from recontour import patches, results, selection
 from recontour.backgrounds import Backgrounds
 from recontour.errors import UserError
-from recontour.likelihood import Point
+from recontour.files import sha256
+from recontour.journal import Journal
+from recontour.likelihood import Patch, Point
 from recontour.seals import seal
 
 Compute = Callable[[Point, Sequence[str], histfit.Model], results.Row]
@@ -29,32 +34,72 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     )
     arguments.add_argument("--measurement", required=True, help="its name, empty for the first")
     arguments.add_argument("--patches", required=True, help="CSV file that lists the patches")
+    arguments.add_argument("--code", nargs="+", default=[], help="files that rows depend on")
+    arguments.add_argument("--journal", required=True, type=Path, help="folder of rows known")
     arguments.add_argument("--output", required=True, help="JSON lines, one a point and region")
-    arguments.add_argument("points", nargs="+", help="names of the points")
+    arguments.add_argument("--points", nargs="+", required=True, help="names of the points")
     return arguments
 
 
-def write(options: argparse.Namespace, compute: Compute, fail: Fail) -> None:
+def write(
+    options: argparse.Namespace, compute: Compute, fail: Fail, inputs: Sequence[str] = ()
+) -> None:
     """Write the row of each point, one a signal region if there are several: what `compute` makes
     of the point, the labels of its values and its model, or what `fail` makes of the reason why
-    there is none."""
-    index = patches.read_index(options.patches)
-    backgrounds = Backgrounds(options.members, options.backgrounds, options.measurement)
+    there is none. `inputs` are further files that rows depend on."""
+    index = patches.read_index(options.patches, options.points)
+    chosen = selection.select(index.patches, options.points)
+    name = Path(options.output).stem
+    with Journal(options.journal, name, _context(options, inputs), chosen) as journal:
+        known = dict(journal.entries)
+        missing = [patch for patch in chosen if patch not in known]
+        print(f"{len(chosen)} rows, {len(known)} of them known from an earlier job")
+        rows = {patch: entry.row for patch, entry in known.items()}
+        for patch, row, seconds in _computed(options, index.labels, missing, compute, fail):
+            if row["status"] == "ok":
+                journal.add(patch, row, seconds)
+            else:
+                print(f"{patch.name} {patch.region} failed: {row['reason']}")
+            rows[patch] = row
+    results.write_batch(options.output, [rows[patch] for patch in chosen])
+    seal(options.output)
 
-    rows = []
-    for patch in selection.select(index.patches, options.points):
+
+def _computed(
+    options: argparse.Namespace,
+    labels: Sequence[str],
+    missing: Sequence[Patch],
+    compute: Compute,
+    fail: Fail,
+) -> Iterator[tuple[Patch, results.Row, float]]:
+    """The rows of patches, with the seconds of CPU time that model and fits took."""
+    if not missing:
+        return
+    backgrounds = Backgrounds(options.members, options.backgrounds, options.measurement)
+    for patch in missing:
         operations = patches.load_patch(options.members, patch)
+        start = time.process_time()
         try:
-            row = compute(patch, index.labels, backgrounds.model(patch, operations))
+            row = compute(patch, labels, backgrounds.model(patch, operations))
         except (UserError, histfit.HistfitError) as error:
-            row = fail(patch, index.labels, error)
+            row = fail(patch, labels, error)
         except Exception as error:  # whatever it is, it costs no other point its result
             traceback.print_exc()
-            row = fail(patch, index.labels, repr(error))
-        if row["status"] != "ok":
-            print(f"{patch.name} {patch.region} failed: {row['reason']}")
+            row = fail(patch, labels, repr(error))
+        seconds = time.process_time() - start
         if patch.region:
-            row = results.in_region(row, index.labels, patch.region)
-        rows.append(row)
-    results.write_batch(options.output, rows)
-    seal(options.output)
+            row = results.in_region(row, labels, patch.region)
+        yield patch, row, seconds
+
+
+def _context(options: argparse.Namespace, inputs: Sequence[str]) -> str:
+    """All that rows depend on, save for their patches."""
+    files = {
+        "backgrounds": [options.members / file for file in options.backgrounds.values()],
+        "code": sorted(options.code),
+        "inputs": inputs,
+    }
+    sums = {what: [sha256(path) for path in paths] for what, paths in files.items()}
+    versions = {"numpy": np.__version__, "scipy": scipy.__version__}
+    own = {"measurement": options.measurement, "regions": list(options.backgrounds)}
+    return json.dumps(sums | versions | own)

@@ -55,7 +55,7 @@ if WORKFLOW.is_relative_to(Path.cwd()):
     WORKFLOW = WORKFLOW.relative_to(Path.cwd())
 sys.path.insert(0, str(WORKFLOW.absolute()))
 
-from recontour import batches, imports, planes, signals, workdir
+from recontour import batches, imports, planes, progress, signals, workdir
 from recontour import config as configuration
 from recontour.errors import UserError, explanation, printable
 
@@ -65,6 +65,8 @@ try:
     ANALYSES = config["analyses"]
     MIRRORS = {name: configuration.mirror(config, name, PROJECT) for name in ANALYSES}
     SCANS = configuration.scans(config, PROJECT)
+    for scan in SCANS.values():
+        batches.check_size([p.name for p in scan.points], config["points_per_job"])
     SIGNALS = {name: configuration.signal(config, name, PROJECT) for name in ANALYSES}
     PLANES = planes.planes(config, SCANS)
     CROSS_SECTIONS = configuration.cross_sections(config, PROJECT, SCANS)
@@ -98,9 +100,16 @@ wildcard_constraints:
 
 
 def begin():
-    """Stop before the first job if another run works here. Dry runs do not come this far."""
+    """Stop before the first job if another run works here; otherwise tell how far this one is. Dry
+    runs do not come this far."""
     if not RUN.alone():
         sys.exit(f"error: {RUN.other()}; wait until it has ended")
+    progress.write_plan(
+        progress.Batch(job.output[0], job.params.journal, len(job.params.points))
+        for job in workflow.dag.needrun_jobs()
+        if "journal" in job.params.keys()
+    )
+    progress.show()
 
 
 def run(wildcards, output):

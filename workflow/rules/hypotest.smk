@@ -21,11 +21,12 @@ rule hypotest:
         backgrounds=backgrounds,
         measurement=setting("likelihood", "measurement"),
         points=batch_points,
+        journal="results/{analysis}/journal/hypotest",
     shell:
         "{params.run}/hypotest.py --members {input.members:q} --backgrounds {params.backgrounds:q}"
         " --measurement={params.measurement:q} --patches {input.patches:q}"
-        " --cross-sections {input.cross_sections:q} --output {output:q}"
-        " {params.points:q} > {log:q} 2>&1"
+        " --cross-sections {input.cross_sections:q} --code {input.code:q} --journal {params.journal:q}"
+        " --output {output:q} --points {params.points:q} > {log:q} 2>&1"
 
 
 rule aggregate:

@@ -20,10 +20,11 @@ rule limits:
         backgrounds=backgrounds,
         measurement=setting("likelihood", "measurement"),
         points=batch_points,
+        journal="results/{analysis}/journal/limits",
     shell:
         "{params.run}/limits.py --members {input.members:q} --backgrounds {params.backgrounds:q}"
-        " --measurement={params.measurement:q} --patches {input.patches:q} --output {output:q}"
-        " {params.points:q} > {log:q} 2>&1"
+        " --measurement={params.measurement:q} --patches {input.patches:q} --code {input.code:q}"
+        " --journal {params.journal:q} --output {output:q} --points {params.points:q} > {log:q} 2>&1"
 
 
 rule limits_table:

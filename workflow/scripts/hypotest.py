@@ -19,7 +19,7 @@ def main() -> None:
         scan.write(options, test, results.failed)
         return
 
-    labels = patches.read_index(options.patches).labels
+    labels = patches.read_index(options.patches, ()).labels
     theory = cross_sections.read(options.cross_sections, labels)
 
     def varied(point: Point, labels: Sequence[str], model: histfit.Model) -> results.Row:
@@ -30,7 +30,7 @@ def main() -> None:
     def failed(point: Point, labels: Sequence[str], reason: object) -> results.Row:
         return results.with_variations(results.failed(point, labels, reason))
 
-    scan.write(options, varied, failed)
+    scan.write(options, varied, failed, [options.cross_sections])
 
 
 def test(point: Point, labels: Sequence[str], model: histfit.Model) -> results.Row:

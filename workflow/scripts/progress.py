@@ -1,0 +1,34 @@
+"""Say how many points of a run are done, how fast they come, and how long the rest takes.
+
+For example: python workflow/scripts/progress.py --watch 10
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from recontour import cli, progress
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", nargs="?", default=".", type=Path, help="that snakemake runs in")
+    parser.add_argument("--watch", type=float, metavar="SECONDS", help="repeat, until it is done")
+    options = parser.parse_args()
+    while True:
+        found = progress.scans(options.folder)
+        print(*progress.lines(found, time.time()), sep="\n", flush=True)
+        if not options.watch or all(scan.done >= scan.points for scan in found.values()):
+            break
+        time.sleep(options.watch)
+
+
+if __name__ == "__main__":
+    cli.main(main)
