@@ -7,7 +7,7 @@ from typing import Any
 
 import contourpy
 import numpy as np
-from scipy.interpolate import RBFInterpolator
+from scipy.interpolate import CloughTocher2DInterpolator, NearestNDInterpolator, RBFInterpolator
 from scipy.spatial import ConvexHull, QhullError
 from scipy.special import ndtri
 
@@ -21,6 +21,9 @@ from recontour.points import CURVES, LEVEL, VARIED, Points
 MAX_SIGNIFICANCE = 5.0
 BOUNDARY_STEPS = 80
 RASTER = 301  # contours lie within 0.3 GeV of those of a raster twice as fine
+SPLINE, CUBIC = "thin-plate spline", "cubic interpolation in the triangles between points"
+LARGEST_SPLINE = 1500
+"""Places that a thin-plate spline goes through: time and memory grow with their cube and square."""
 
 Boundary = tuple[float, float, float]
 """(a, b, c): signals with a·x + b·y ≥ c are kinematically allowed."""
@@ -35,10 +38,11 @@ def contours(
     """The contours CLs = 0.05, as written to `contours.json`.
 
     z = Φ⁻¹(1−CLs), clipped at ±5, is interpolated by a thin-plate spline through the points, in
-    coordinates scaled to the unit square (of the logarithm where an axis says `scale: log`). A
-    kinematic boundary is imposed by z = 0 along it. Contours are drawn within the convex hull of
-    points and boundary only: nothing is extrapolated. A curve without contour is an empty list,
-    and `reasons` says why.
+    coordinates scaled to the unit square (of the logarithm where an axis says `scale: log`); by
+    cubic polynomials in the triangles between them if there are more than 1500. A kinematic
+    boundary is imposed by z = 0 along it. Contours are drawn within the convex hull of points and
+    boundary only: nothing is extrapolated. A curve without contour is an empty list, and `reasons`
+    says why.
 
     Raises UserError if fewer than three points have results, if they lie on a line or two on the
     same place, or if one lies beyond the boundary.
@@ -55,20 +59,14 @@ def contours(
         for curve, cls in points.cls.items()
         if curve in CURVES or curve in VARIED
     }
-    spline = RBFInterpolator(
-        scale.to_unit(np.vstack([plane, anchors])),
-        np.vstack(
-            [
-                np.column_stack(list(significance.values())),
-                np.zeros((len(anchors), len(significance))),
-            ]
-        ),
-        kernel="thin_plate_spline",
-    )
     ticks = np.linspace(0.0, 1.0, RASTER)
-    raster = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
-    values = spline(raster).T.reshape(-1, RASTER, RASTER)
-    fields = dict(zip(significance, values, strict=True))
+    places = scale.to_unit(np.vstack([plane, anchors]))
+    heights = np.zeros((len(places), len(significance)))
+    heights[: len(plane)] = np.column_stack(list(significance.values()))
+    dense = len(places) > LARGEST_SPLINE
+    surface = _cubic if dense else _spline
+    values = surface(places, heights, np.stack(np.meshgrid(ticks, ticks), axis=-1))
+    fields = dict(zip(significance, np.moveaxis(values, 2, 0), strict=True))
 
     crossing = float(-ndtri(LEVEL))
     curves, reasons = {}, {}
@@ -84,7 +82,8 @@ def contours(
     return {
         "level": {"CLs": LEVEL, "z": round(crossing, 6)},
         "method": {
-            "interpolation": "thin-plate spline of z = Φ⁻¹(1−CLs), axes scaled to the unit square",
+            "interpolation": f"{CUBIC if dense else SPLINE} of z = Φ⁻¹(1−CLs), axes scaled to the "
+            "unit square",
             "clipped_at": MAX_SIGNIFICANCE,
             "boundary": "z = 0 at places along it" if len(anchors) else None,
             "boundary_places": len(anchors),
@@ -105,6 +104,21 @@ def contours(
             for polygon, offset in zip(polygons, offsets, strict=True)
         ],
     }
+
+
+def _spline(places: np.ndarray, heights: np.ndarray, raster: np.ndarray) -> np.ndarray:
+    """Heights, shape (n, k) at places (n, 2), interpolated to a raster (r, r, 2): (r, r, k)."""
+    surface = RBFInterpolator(places, heights, kernel="thin_plate_spline")
+    return surface(raster.reshape(-1, 2)).reshape(*raster.shape[:2], -1)
+
+
+def _cubic(places: np.ndarray, heights: np.ndarray, raster: np.ndarray) -> np.ndarray:
+    """The same for many places; beyond their hull, where nothing is drawn, the nearest height."""
+    surface = CloughTocher2DInterpolator(places, heights)(raster)
+    nearest = NearestNDInterpolator(places, heights)
+    beyond = np.isnan(surface)
+    surface[beyond] = nearest(raster)[beyond]
+    return surface
 
 
 def _check(names: list[str], plane: np.ndarray, boundary: Boundary | None) -> None:
