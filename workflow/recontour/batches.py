@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
+from recontour.errors import UserError
+
 T = TypeVar("T")
 
-SMALLEST = 32
-MOST_JOBS = 200
+SMALLEST, LARGEST = 32, 512
+FEWEST_JOBS = 8
+LONGEST_LIST = 100_000
+"""Bytes of the names of a job's points: they are arguments of its shell command, which Linux limits
+to 131072 bytes."""
 
 PATTERN = r"[0-9]+-[0-9]+"
 """A batch's name: the places of its first and last point in the selection, from 1 (`33-64`)."""
@@ -19,13 +24,26 @@ def automatic_size(points: int) -> int:
 
     A process starts in about 0.5 s and fits a point in about 20 ms, so 32 points keep the start
     below half of a job's time and a scan of a hundred points in pieces that share evenly over a few
-    cores. Large scans double that until there are no more than 200 jobs. The number of cores plays
-    no part: a rerun with another `--cores` finds the same files and has nothing to do.
+    cores. With more points that doubles as long as there are 8 jobs, until the start is below a
+    twentieth. The number of cores plays no part: a rerun with another `--cores` finds the same
+    files and has nothing to do.
     """
     size = SMALLEST
-    while points > MOST_JOBS * size:
+    while points > FEWEST_JOBS * size and size < LARGEST:
         size *= 2
     return size
+
+
+def check_size(names: Sequence[str], size: int) -> None:
+    """Raise UserError if the names of `size` points (0: automatic) exceed a shell command."""
+    size = size or automatic_size(len(names))
+    batches = (members(names, batch) for batch in batch_names(len(names), size))
+    longest = max(len(" ".join(batch)) for batch in batches)
+    if longest > LONGEST_LIST:
+        raise UserError(
+            f"config key points_per_job: the names of {size} points take {longest} bytes, but a "
+            f"job's command holds {LONGEST_LIST}; choose {size * LONGEST_LIST // longest} or less"
+        )
 
 
 def batch_names(points: int, size: int) -> list[str]:
