@@ -9,7 +9,7 @@ from recontour.errors import UserError
 
 T = TypeVar("T")
 
-SMALLEST, LARGEST = 32, 512
+SMALLEST, LARGEST = 32, 1024
 FEWEST_JOBS = 8
 LONGEST_LIST = 100_000
 """Bytes of the names of a job's points: they are arguments of its shell command, which Linux limits
@@ -24,8 +24,8 @@ def automatic_size(points: int) -> int:
 
     A process starts in about 0.5 s and fits a point in about 20 ms, so 32 points keep the start
     below half of a job's time and a scan of a hundred points in pieces that share evenly over a few
-    cores. With more points that doubles as long as there are 8 jobs, until the start is below a
-    twentieth. The number of cores plays no part: a rerun with another `--cores` finds the same
+    cores. With more points that doubles as long as there are 8 jobs, until the start is a
+    fortieth. The number of cores plays no part: a rerun with another `--cores` finds the same
     files and has nothing to do.
     """
     size = SMALLEST
