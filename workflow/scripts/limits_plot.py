@@ -7,7 +7,7 @@ import json
 import math
 
 import numpy as np
-from recontour import cli, limit_figure, line_figure, points, results
+from recontour import cli, line_figure, plane_figure, points, results
 from recontour.files import read_json
 from recontour.limits import ON_CROSS_SECTION, ON_MU, THEORY
 from recontour.seals import seal
@@ -51,7 +51,7 @@ def main() -> None:
     out = [options.png, options.pdf]
     title, labels = options.title, options.labels
     if scan.y is not None:
-        limit_figure.draw(contours, scan, limits["observed"], what, title, labels, out)
+        plane_figure.draw_limits(contours, scan, limits["observed"], what, title, labels, out)
     else:
         named = (theory, "Theory" if on_cross_section else r"$\mu$ = 1")
         line_figure.draw_limits(
