@@ -52,7 +52,7 @@ def draw(
         _draw_points(axes, points)
         draw_lines(axes, contours["curves"], style.CURVES, "ours", 4)
         draw_lines(axes, published, PUBLISHED_CURVES, "published", 5)
-        style.write_header(figure, axes, title, [*labels, style.LIMITS])
+        style.write_header(figure, axes.get_position().intervalx, title, [*labels, style.LIMITS])
         _draw_legend(axes, legend, rows)
         style.save(figure, out)
     return figure

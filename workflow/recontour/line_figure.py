@@ -35,7 +35,7 @@ def draw(
         lowest = min(curve.min() for name, curve in drawn.items() if name != "x")
         axes.set_ylim(max(style.SMALLEST_CLS, lowest / 2), 1.3)
         axes.set_ylabel("CLs", loc="top", size=style.AXIS_TITLE)
-        _draw_curves(axes, drawn)
+        draw_curves(axes, drawn)
         _draw_points(axes, points.x, points.cls["observed"])
         axes.axhline(LEVEL, **style.REFERENCE, label="_level")
         excluded = contours["excluded"]["observed"]
@@ -44,8 +44,8 @@ def draw(
         marks = [(Line2D([], [], **style.REFERENCE), f"CLs = {LEVEL:g}")]
         if excluded:
             marks.append((Patch(facecolor=style.OURS), "Excluded (observed)"))
-        style.write_header(figure, axes, title, [*labels, style.LIMITS])
-        _draw_legend(axes, marks)
+        style.write_header(figure, axes.get_position().intervalx, title, [*labels, style.LIMITS])
+        draw_legend(axes, marks)
         style.save(figure, out)
     return figure
 
@@ -75,11 +75,11 @@ def draw_limits(
     with style.new_figure(*SIZE) as figure:
         axes = _set_up(figure, contours, drawn["x"])
         axes.set_ylabel(what, loc="top", size=style.AXIS_TITLE)
-        _draw_curves(axes, drawn)
+        draw_curves(axes, drawn)
         _draw_points(axes, x, limits["observed"])
         axes.plot(drawn["x"], predicted[order], **style.REFERENCE, label="_theory")
-        style.write_header(figure, axes, title, [*labels, style.LIMITS])
-        _draw_legend(axes, [(Line2D([], [], **style.REFERENCE), name)])
+        style.write_header(figure, axes.get_position().intervalx, title, [*labels, style.LIMITS])
+        draw_legend(axes, [(Line2D([], [], **style.REFERENCE), name)])
         style.save(figure, out)
     return figure
 
@@ -93,7 +93,7 @@ def _set_up(figure: Figure, contours: Mapping[str, Any], x: np.ndarray) -> Axes:
     return axes
 
 
-def _draw_curves(axes: Axes, drawn: Mapping[str, np.ndarray]) -> None:
+def draw_curves(axes: Axes, drawn: Mapping[str, np.ndarray]) -> None:
     x = drawn["x"]
     for sigma, colour in (("2", style.TWO_SIGMA), ("1", style.ONE_SIGMA)):
         low, high = drawn[f"expected_m{sigma}"], drawn[f"expected_p{sigma}"]
@@ -108,7 +108,7 @@ def _draw_points(axes: Axes, x: np.ndarray, values: np.ndarray) -> None:
     axes.plot(x[known], values[known], **shown, **style.MARKERS["excluded"])
 
 
-def _draw_legend(axes: Axes, marks: Sequence[tuple[Any, str]]) -> None:
+def draw_legend(axes: Axes, marks: Sequence[tuple[Any, str]]) -> None:
     entries = [
         (Line2D([], [], **style.CURVES["observed"]), "Observed"),
         (Line2D([], [], **style.CURVES["expected"]), "Expected"),

@@ -84,7 +84,9 @@ def _draw(
         exclusion.draw_lines(axes, contours["curves"], CURVES, "ours", 4)
         axes.plot(*points.plane[~known].T, linestyle="none", **style.MARKERS["failed"])
         _print(axes, plane, [_digits(value) for value in values])
-        style.write_header(figure, axes, title, [*labels, what, style.LIMITS])
+        style.write_header(
+            figure, axes.get_position().intervalx, title, [*labels, what, style.LIMITS]
+        )
         axes.legend(
             [axes.plot([], [], **curve)[0] for curve in CURVES.values()],
             ["Observed exclusion", "Expected exclusion"],

@@ -9,11 +9,8 @@ import math
 import numpy as np
 from recontour import cli, line_figure, plane_figure, points, results
 from recontour.files import read_json
-from recontour.limits import ON_CROSS_SECTION, ON_MU, THEORY
+from recontour.limits import CURVES, ON_CROSS_SECTION, ON_MU, THEORY
 from recontour.seals import seal
-
-CURVES = ("observed", "expected_m2", "expected_m1", "expected", "expected_p1", "expected_p2")
-"""The names of the limits in figures, in the order of their columns."""
 
 
 def main() -> None:
