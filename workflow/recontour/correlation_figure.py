@@ -14,8 +14,11 @@ from recontour import style
 COLOURS = "PuOr_r"
 """Purple and orange, for colour-blind eyes. In greyscale the numbers alone tell the sign."""
 
-CELL, SIZE = 0.26, 7.0
-"""Width of a cell in inches, and size of the names."""
+SMALLEST, LARGEST, WIDTH = 0.26, 0.45, 4.0
+"""Widths of a cell, and of all cells together if that allows it, in inches."""
+
+SIZE = 7.0
+"""Of the names, in points of type."""
 
 
 def draw(
@@ -30,7 +33,8 @@ def draw(
     above = f"above {part['threshold']:g}"
     if not names:
         return style.draw_reason({"reason": f"no correlation is {above}"}, title, labels, out)
-    side, margin = CELL * len(names), style.width_of(names, SIZE) + 0.2
+    cell = min(max(WIDTH / len(names), SMALLEST), LARGEST)
+    side, margin = cell * len(names), style.width_of(names, SIZE) + 0.2
     width, height = max(margin + side + 0.15, 4.6), 0.75 + side + margin
     with style.new_figure(width, height) as figure:
         axes = figure.add_axes((margin / width, margin / height, side / width, side / height))

@@ -69,7 +69,7 @@ def _scan(model: histfit.Model) -> Json:
     limit = limits.upper_limit(model)
     found = dict(zip(limits.CURVES, (limit.observed, *limit.expected), strict=True))
     known = [value for value in found.values() if value is not None]
-    end = BEYOND * max(known) if known else limit.reach
+    end = BEYOND * max(known, default=float(model.parameters.bounds[model.poi, 1]))
     strengths = np.linspace(0.0, end, SCANNED)
     if 0.0 < limit.muhat < end:  # where the observed curve has a kink
         strengths = np.union1d(strengths, limit.muhat)

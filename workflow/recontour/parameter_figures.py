@@ -115,7 +115,7 @@ def _page(
             _draw_pulls(axes, part, reach, row, size, 2.6)
         style.write_header(figure, (EDGE / width, 1.0 - EDGE / width), title, labels)
         marks = [
-            (_handle(2.6), "Post-fit pull and constraint"),
+            (_handle(2.6), "Post-fit"),
             (Patch(**PRIOR), r"Pre-fit $\pm1\sigma$"),
         ]
         style.draw_entries(figure.axes[0], marks, 2)
@@ -139,7 +139,8 @@ def _draw_pulls(
 ) -> None:
     """Pull and constraint of each parameter, from top to bottom; what has none in words."""
     reach = max(reach, NARROWEST)
-    _set_up_rows(axes, [p["name"] for p in parameters], row, size)
+    _set_up_rows(axes, len(parameters), row, size)
+    _write_names(axes, [p["name"] for p in parameters], size)
     axes.set_xlim(-reach, reach)
     axes.set_xlabel(PULL, size=size + 1)
     axes.axvspan(-1.0, 1.0, zorder=0.6, label="_prior", **PRIOR)
@@ -173,7 +174,7 @@ def _words(parameter: Parameter) -> str:
 def _draw_impacts(
     axes: Axes, impacts: Sequence[Mapping[str, Any]], row: float, size: float
 ) -> None:
-    _set_up_rows(axes, [""] * len(impacts), row, size)
+    _set_up_rows(axes, len(impacts), row, size)
     largest = 0.0
     for side, (colour, offset) in BARS.items():
         for i, impact in enumerate(impacts):
@@ -197,7 +198,7 @@ def _draw_impacts(
 
 def _ranking_legend(impacts: Sequence[Mapping[str, Any]]) -> list[tuple[Any, str]]:
     entries = [
-        (_handle(4.0), "Post-fit pull"),
+        (_handle(4.0), "Post-fit"),
         (Patch(**PRIOR), r"Pre-fit $\pm1\sigma$"),
         (Patch(facecolor=style.UP), r"Post-fit impact, $+1\sigma$"),
         (Patch(facecolor=style.DOWN), r"Post-fit impact, $-1\sigma$"),
@@ -209,19 +210,23 @@ def _ranking_legend(impacts: Sequence[Mapping[str, Any]]) -> list[tuple[Any, str
     return entries
 
 
-def _set_up_rows(axes: Axes, names: Sequence[str], row: float, size: float) -> None:
-    """Rows of this height in inches with names on their left, every other one shaded."""
-    axes.set_ylim(len(names) - 0.5, -0.5)
+def _set_up_rows(axes: Axes, rows: int, row: float, size: float) -> None:
+    """Rows of this height in inches, every other one shaded."""
+    axes.set_ylim(rows - 0.5, -0.5)
     axes.yaxis.set_ticks([])
     axes.yaxis.minorticks_off()
     axes.tick_params(axis="x", which="both", labelsize=size)
-    beside = axes.get_yaxis_transform()
-    width = axes.get_position().width * axes.figure.get_figwidth()
-    shaded = {"color": "0.955", "linewidth": 72.0 * row, "zorder": 0.5, "transform": beside}
-    axes.hlines(range(0, len(names), 2), 0.0, 1.0, **shaded)
+    look = {"color": "0.955", "linewidth": 72.0 * row, "zorder": 0.5}
+    axes.hlines(range(0, rows, 2), 0.0, 1.0, transform=axes.get_yaxis_transform(), **look)
+
+
+def _write_names(axes: Axes, names: Sequence[str], size: float) -> None:
+    """The names of the rows, on their left."""
+    gap = NAME_GAP / (axes.get_position().width * axes.figure.get_figwidth())
+    look = {"size": size, "ha": "right", "va": "center_baseline"}
     for i, name in enumerate(names):
-        text = {"size": size, "ha": "right", "va": "center_baseline", "transform": beside}
-        axes.text(-NAME_GAP / width, i, style.plain(name), **text)
+        text = style.plain(name)
+        axes.text(-gap, i, text, transform=axes.get_yaxis_transform(), **look)
 
 
 def _handle(mark: float) -> Line2D:

@@ -85,7 +85,7 @@ TITLE_DROP, LINE_DROP = 0.14, 0.392
 """How far the title and the line below it lie from the figure's upper edge, in inches."""
 
 
-LONGEST_NAME = 42
+LONGEST_NAME = 48
 
 
 @contextmanager

@@ -30,8 +30,8 @@ STACK, RATIO, BETWEEN, HEADER, LINE = 2.1, 0.95, 0.08, 0.62, 0.175
 TEXT = 7.5
 """Size of the names of channels."""
 
-COLUMNS = 5
-"""Of the legend."""
+COLUMNS, HANDLE = 5, 0.52
+"""Most columns of the legend; space that the handle of an entry takes, in inches."""
 
 BAND = {"facecolor": "none", "edgecolor": "0.25", "hatch": "///////", "linewidth": 0}
 DATA = {"color": "black", "marker": "o", "linestyle": "none", "elinewidth": 1.0, "capsize": 0}
@@ -101,8 +101,10 @@ def _page(
 ) -> Figure:
     bins = {fit: _Bins(page, fit, backgrounds) for fit in FITS}
     entries = _legend(bins["prefit"], backgrounds)
-    foot, turned = _foot(page)
-    top = HEADER + LINE * math.ceil(len(entries) / COLUMNS)
+    foot, angle = _foot(page)
+    entry = HANDLE + style.width_of([text for _, text in entries], style.RC["legend.fontsize"])
+    columns = max(1, min(COLUMNS, int((WIDTH - LEFT) / entry)))
+    top = HEADER + LINE * math.ceil(len(entries) / columns)
     height = foot + RATIO + BETWEEN + STACK + top
     with style.new_figure(WIDTH, height) as figure:
         for column, (fit, name) in enumerate(FITS.items()):
@@ -113,7 +115,7 @@ def _page(
             _draw_stack(main, bins[fit], backgrounds)
             _draw_ratio(ratio, bins[fit])
             _set_up_heights(main, bins.values())
-            _set_up_channels((main, ratio), page, turned)
+            _set_up_channels((main, ratio), page, angle)
             main.text(0.02, 0.95, name, transform=main.transAxes, va="top", weight="bold")
             if column == 0:
                 main.set_ylabel("Events / bin", loc="top", size=style.AXIS_TITLE)
@@ -122,19 +124,23 @@ def _page(
                 for axes in (main, ratio):
                     axes.tick_params(labelleft=False)
         style.write_header(figure, (LEFT / WIDTH, 1.0 - GAP / WIDTH), title, labels)
-        style.draw_entries(figure.axes[0], entries, COLUMNS)
+        style.draw_entries(figure.axes[0], entries, columns)
         style.save(figure, out)
     return figure
 
 
-def _foot(page: Sequence[Channel]) -> tuple[float, bool]:
-    """The height in inches that the names of channels take, and whether they have to be turned."""
-    sizes = [len(channel["observed"]) for channel in page]
-    room = [PANEL * size / sum(sizes) for size in sizes]
-    names = [channel["name"] for channel in page]
-    if all(style.width_of([name], TEXT) < wide for name, wide in zip(names, room, strict=True)):
-        return 0.35, False
-    return 0.25 + style.width_of(names, TEXT) / math.sqrt(2.0), True
+def _foot(page: Sequence[Channel]) -> tuple[float, float]:
+    """The height in inches that the names of channels take, and by how many degrees they have to be
+    turned to have room."""
+    sizes = np.array([len(channel["observed"]) for channel in page])
+    room = PANEL * sizes / sizes.sum()
+    widths = np.array([style.width_of([channel["name"]], TEXT) for channel in page])
+    if (widths < room).all():
+        return 0.35, 0.0
+    diagonal = widths / math.sqrt(2.0)
+    if (diagonal < LEFT + np.cumsum(room) - room / 2.0).all():
+        return 0.25 + float(diagonal.max()), 45.0
+    return 0.25 + float(widths.max()), 90.0
 
 
 class _Bins:
@@ -184,6 +190,7 @@ def _draw_ratio(axes: Axes, bins: _Bins) -> None:
         low, high = (end / bins.total for end in garwood(bins.observed))
     known = bins.total > 0.0
     axes.set_ylim(0.0, 2.0)
+    axes.set_yticks([0.5, 1.0, 1.5])
     axes.stairs(
         np.where(known, 1.0 + error, 1.0),
         bins.edges,
@@ -214,7 +221,7 @@ def _set_up_heights(axes: Axes, all_bins: Iterable[_Bins]) -> None:
         axes.set_ylim(0.0, 1.5 * high)
 
 
-def _set_up_channels(panels: tuple[Axes, Axes], page: Sequence[Channel], turned: bool) -> None:
+def _set_up_channels(panels: tuple[Axes, Axes], page: Sequence[Channel], angle: float) -> None:
     """A tick between bins, a line between channels, and their names below."""
     sizes = [len(channel["observed"]) for channel in page]
     ends = np.cumsum(sizes)
@@ -225,12 +232,12 @@ def _set_up_channels(panels: tuple[Axes, Axes], page: Sequence[Channel], turned:
         for end in ends[:-1]:
             axes.axvline(end, color="0.4", linewidth=0.7, linestyle=style.DOTTED)
     below = panels[1].get_xaxis_transform()
-    look = (
-        {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if turned else {"ha": "center"}
-    )
+    look: dict[str, Any] = {"rotation": angle, "va": "top", "ha": "center", "size": TEXT}
+    if angle == 45.0:
+        look |= {"ha": "right", "rotation_mode": "anchor"}
     for channel, end, size in zip(page, ends, sizes, strict=True):
         text, x = style.plain(channel["name"]), end - size / 2.0
-        panels[1].text(x, -0.1, text, transform=below, va="top", size=TEXT, **look)
+        panels[1].text(x, -0.1, text, transform=below, **look)
 
 
 def _centres(bins: _Bins) -> np.ndarray:
