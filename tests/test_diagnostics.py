@@ -12,7 +12,7 @@ import pytest
 from demo import search
 from recontour import diagnostic_figures, diagnostics, limits, patches, style
 from recontour.files import read_json
-from running import snakemake
+from running import clone, snakemake
 from small_search import write
 
 PRECISION = 2e-6  # of a CLs from pyhf's SLSQP at tolerance 1e-13, as in test_demo.py
@@ -208,11 +208,11 @@ def test_a_fit_that_failed_has_a_reason_and_costs_the_others_nothing(
 
 @pytest.fixture(scope="module")
 def asked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The small search, after somebody asked for the diagnostics of two points."""
+    """The small search, after somebody asked for two points and for CLs over the plane."""
     folder = tmp_path_factory.mktemp("asked")
     write(folder)
-    points = ["signal_200_0/", "signal_500_0"]
-    run = snakemake(folder, *(f"results/small/diagnostics/{point}" for point in points))
+    wanted = ["diagnostics/signal_200_0/", "diagnostics/signal_500_0", "cls.png"]
+    run = snakemake(folder, *(f"results/small/{file}" for file in wanted))
     assert run.returncode == 0, run.stdout
     assert "observed limit" in run.stdout
     return folder
@@ -229,6 +229,33 @@ def test_a_point_is_asked_for_by_name_with_or_without_a_slash(asked: Path) -> No
         assert read_json(folder / "diagnostics.json")["name"] == point
     again = snakemake(asked, "results/small/diagnostics/signal_200_0/")
     assert "Nothing to be done" in again.stdout
+
+
+def test_cls_over_the_plane_are_asked_for_by_the_files_name(asked: Path) -> None:
+    for suffix in style.SUFFIXES:
+        assert (asked / f"results/small/cls{suffix}").stat().st_size > 5_000
+
+
+@pytest.mark.long
+def test_a_region_without_signal_is_told_apart_from_one_with_it(
+    mirror: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "sbottom"
+    clone(folder)
+    points = ["A/sbottom_1100_450_60", "B/sbottom_1500_1495_60"]
+    run = snakemake(
+        folder, *(f"results/sbottom/diagnostics/{point}/" for point in points),
+        "--config", f"mirror={mirror}", project=folder,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stdout
+    assert "no signal: the patch adds no sample" in run.stdout
+    with_signal, without = (
+        read_json(folder / f"results/sbottom/diagnostics/{point}/diagnostics.json")
+        for point in points
+    )
+    assert (with_signal["region"], with_signal["scan"]["status"]) == ("A", "ok")
+    assert (without["region"], without["scan"]["status"]) == ("B", "no signal")
+    assert without["yields"]["status"] == "ok"
 
 
 def test_a_point_that_does_not_exist_is_an_error_in_words(asked: Path) -> None:

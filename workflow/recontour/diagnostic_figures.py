@@ -37,6 +37,7 @@ def _labels(record: Mapping[str, Any]) -> list[str]:
     fit = record["fit"]
     if record["poi"] and fit["status"] == "ok":
         poi = next(p for p in fit["parameters"] if p["name"] == record["poi"])
-        error = "" if poi["uncertainty"] is None else rf" \pm {poi['uncertainty']:.2g}"
-        labels.append(rf"$\hat{{\mu}} = {poi['value']:.3g}{error}$")
+        value, error = poi["value"], poi["uncertainty"]
+        text = f"{value:.3g}" if error is None else style.measured(value, error)
+        labels.append(rf"$\hat{{\mu}} = {text}$")
     return labels

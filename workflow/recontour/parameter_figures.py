@@ -165,10 +165,9 @@ def _draw_pulls(
 
 def _words(parameter: Parameter) -> str:
     """Value and uncertainty of a parameter without constraint, or why there is none."""
-    value = f"{parameter['value']:.3g}"
     if parameter["status"] != "free":
-        return f"{value} ({parameter['status']})"
-    return f"{value} ± {parameter['uncertainty']:.2g}"
+        return f"{parameter['value']:.3g} ({parameter['status']})"
+    return f"${style.measured(parameter['value'], parameter['uncertainty'])}$"
 
 
 def _draw_impacts(

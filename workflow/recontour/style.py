@@ -6,6 +6,7 @@ them say different things, line style or marker does, too.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -143,6 +144,12 @@ def plain(name: str) -> str:
 def plain_text(text: str) -> str:
     """A text from a file as text to draw: not as a formula."""
     return printable(text).replace("$", r"\$")
+
+
+def measured(value: float, uncertainty: float) -> str:
+    """A value with its uncertainty, to two digits of that, as a formula without its dollars."""
+    digits = max(0, 1 - math.floor(math.log10(uncertainty))) if uncertainty > 0.0 else 3
+    return rf"{value:.{digits}f} \pm {uncertainty:.{digits}f}"
 
 
 def draw_reason(
