@@ -209,7 +209,9 @@ def _draw_ratio(axes: Axes, bins: _Bins) -> None:
 
 
 def _set_up_heights(axes: Axes, all_bins: Iterable[_Bins]) -> None:
-    heights = np.concatenate([np.r_[bins.total, bins.observed] for bins in all_bins])
+    heights = np.concatenate(
+        [np.r_[bins.total, bins.total - bins.signal, bins.observed] for bins in all_bins]
+    )
     positive = heights[heights > 0.0]
     low, high = positive.min(initial=np.inf), positive.max(initial=1.0)
     if high > LOGARITHMIC * low:
