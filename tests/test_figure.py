@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from matplotlib import rc_context
 from matplotlib.figure import Figure
-from recontour import contour, figure
+from recontour import contour, figure, style
 from recontour.points import CURVES, Points
 from scipy.special import ndtr
 
@@ -108,7 +108,7 @@ def test_no_text_reaches_beyond_the_figure_or_over_the_axes(points: Points) -> N
     contours = contour.contours(points, AXES, (1, -1, 20))
     labels = ["a long line about the process"] * 5
     drawing = figure.draw(contours, points, PUBLISHED, "A search with a long title " * 5, labels)
-    with rc_context(figure.RC):
+    with rc_context(style.RC):
         header = [text.get_window_extent() for text in drawing.texts]
         legend = drawing.axes[0].get_legend().get_window_extent()
         axes = drawing.axes[0].get_window_extent()

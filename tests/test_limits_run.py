@@ -12,7 +12,7 @@ from typing import Any
 import histfit
 import numpy as np
 import pytest
-from recontour import limit_figure, limits, patches, results
+from recontour import limits, patches, plane_figure, results
 from recontour.errors import UserError
 from recontour.files import read_json
 from recontour.likelihood import Point, index_patchset
@@ -162,7 +162,9 @@ def test_a_figure_of_limits_shows_each_number_and_where_there_is_none(tmp_path: 
     }
     out = [tmp_path / "limits.png"]
     values = np.array([1.234, 120.0, math.nan, 0.5])
-    figure = limit_figure.draw(contours, points, values, "upper limit [fb]", "Title", (), out)
+    figure = plane_figure.draw_limits(
+        contours, points, values, "upper limit [fb]", "Title", (), out
+    )
     assert [text.get_text() for text in figure.axes[0].texts] == ["1.2", "120", "0.5"]
     assert out[0].stat().st_size > 5_000
 

@@ -90,8 +90,9 @@ def test_what_was_made_from_a_deleted_file_goes_too_also_in_analyses_that_use_it
     assert list(set_damaged_aside(folder / "1Lbb", [folder / "mine"])) == []
 
 
-def test_a_deleted_workspace_takes_nothing_with_it(folder: Path) -> None:
-    workspace, table = sealed(folder / "workspaces/a.json"), sealed(folder / "cls.csv")
+@pytest.mark.parametrize("name", ["workspaces/a.json", "workspaces/A/a.json", "diagnostics/A/a"])
+def test_a_deleted_workspace_takes_nothing_with_it(folder: Path, name: str) -> None:
+    workspace, table = sealed(folder / name), sealed(folder / "cls.csv")
     workspace.unlink()
     assert list(set_damaged_aside(folder)) == [(workspace, [])]
     assert table.exists()

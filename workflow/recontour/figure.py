@@ -7,66 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, PathPatch, Polygon
 from matplotlib.path import Path as Outline
 
-from recontour.files import atomic_write
+from recontour import style
 from recontour.points import LEVEL, Points
 
-OURS = "black"
-PUBLISHED = "#d55e00"  # Okabe and Ito's vermilion: colour-blind eyes tell it from black and blue
-BAND = "#a6cfec"
-DASHED = (0, (4.5, 2))
-DOTTED = (0, (1, 1.6))
-
-CURVES: dict[str, dict[str, Any]] = {
-    "observed": {"color": OURS, "linewidth": 2.0, "linestyle": "-"},
-    "expected": {"color": OURS, "linewidth": 1.6, "linestyle": DASHED},
-    "observed_up": {"color": OURS, "linewidth": 1.1, "linestyle": DOTTED},
-    "observed_down": {"color": OURS, "linewidth": 1.1, "linestyle": DOTTED},
-}
 PUBLISHED_CURVES: dict[str, dict[str, Any]] = {
-    "observed": {"color": PUBLISHED, "linewidth": 1.1, "linestyle": "-"},
-    "expected": {"color": PUBLISHED, "linewidth": 1.1, "linestyle": DASHED},
-    "observed_up": {"color": PUBLISHED, "linewidth": 0.9, "linestyle": DOTTED},
-    "observed_down": {"color": PUBLISHED, "linewidth": 0.9, "linestyle": DOTTED},
-}
-MARKERS: dict[str, dict[str, Any]] = {
-    "excluded": {"marker": "o", "markersize": 3.2, "color": "0.35", "markeredgewidth": 0.6},
-    "not excluded": {
-        "marker": "o",
-        "markersize": 3.2,
-        "color": "0.35",
-        "markerfacecolor": "white",
-        "markeredgewidth": 0.6,
-    },
-    "failed": {"marker": "x", "markersize": 5.0, "color": OURS, "markeredgewidth": 1.2},
+    "observed": {"color": style.PUBLISHED, "linewidth": 1.1, "linestyle": "-"},
+    "expected": {"color": style.PUBLISHED, "linewidth": 1.1, "linestyle": style.DASHED},
+    "observed_up": {"color": style.PUBLISHED, "linewidth": 0.9, "linestyle": style.DOTTED},
+    "observed_down": {"color": style.PUBLISHED, "linewidth": 0.9, "linestyle": style.DOTTED},
 }
 FORBIDDEN = {"facecolor": "0.94", "edgecolor": "0.75", "hatch": "////", "linewidth": 0}
-RC = {
-    "font.family": "DejaVu Sans",
-    "mathtext.fontset": "dejavusans",
-    "font.size": 10,
-    "axes.linewidth": 0.8,
-    "hatch.linewidth": 0.5,
-    "text.hinting": "none",  # the width of a text is then proportional to its size
-    "xtick.direction": "in",
-    "ytick.direction": "in",
-    "xtick.top": True,
-    "ytick.right": True,
-    "xtick.minor.visible": True,
-    "ytick.minor.visible": True,
-    "legend.fontsize": 8.5,
-    "legend.frameon": False,
-    "legend.columnspacing": 1.5,
-}
-METADATA = {".pdf": {"CreationDate": None}, ".png": {"Software": None}}
-"""Without times and versions: equal results are equal files."""
 
 
 def draw(
@@ -86,9 +42,7 @@ def draw(
     process, √s and luminosity; `theirs` is what the published contours are called. The same input
     makes the same bytes.
     """
-    with rc_context(RC):
-        figure = Figure(figsize=(6.4, 5.6))
-        FigureCanvasAgg(figure)
+    with style.new_figure(6.4, 5.6) as figure:
         legend = _legend_columns(contours, points, published, theirs)
         rows = max(map(len, legend))
         axes = figure.add_axes((0.115, 0.095, 0.86, 0.79 - 0.034 * rows))
@@ -96,19 +50,12 @@ def draw(
         draw_forbidden(axes, contours)
         _draw_band(axes, contours)
         _draw_points(axes, points)
-        draw_lines(axes, contours["curves"], CURVES, "ours", 4)
+        draw_lines(axes, contours["curves"], style.CURVES, "ours", 4)
         draw_lines(axes, published, PUBLISHED_CURVES, "published", 5)
-        write_header(figure, axes, title, labels)
+        style.write_header(figure, axes.get_position().intervalx, title, [*labels, style.LIMITS])
         _draw_legend(axes, legend, rows)
-        save(figure, out)
+        style.save(figure, out)
     return figure
-
-
-def save(figure: Figure, out: Sequence[Path | str]) -> None:
-    """Write a figure to files, by their suffix PDF or PNG (200 dots an inch)."""
-    for path in map(Path, out):
-        with atomic_write(path, "wb") as file:
-            figure.savefig(file, format=path.suffix[1:], dpi=200, metadata=METADATA[path.suffix])
 
 
 def set_up_axes(
@@ -130,7 +77,7 @@ def set_up_axes(
         getattr(axes, f"set_{name}scale")("log" if log else "linear")
         getattr(axes, f"set_{name}lim")(*limits)
         getattr(axes, f"set_{name}label")(
-            axis_title(axis), loc="right" if name == "x" else "top", size=11
+            axis_title(axis), loc="right" if name == "x" else "top", size=style.AXIS_TITLE
         )
 
 
@@ -206,7 +153,7 @@ def _draw_band(axes: Axes, contours: Mapping[str, Any]) -> None:
     rings = [np.array(ring) for polygon in contours["band"] for ring in polygon]
     band = PathPatch(
         Outline.make_compound_path(*(Outline(ring, closed=True) for ring in rings)),
-        facecolor=BAND,
+        facecolor=style.BAND,
         linewidth=0,
         zorder=1,
         label="_band",
@@ -218,7 +165,12 @@ def _draw_band(axes: Axes, contours: Mapping[str, Any]) -> None:
 def _draw_points(axes: Axes, points: Points) -> None:
     for kind, places in _kinds(points).items():
         axes.plot(
-            *places.T, linestyle="none", zorder=6, clip_on=False, label=f"_{kind}", **MARKERS[kind]
+            *places.T,
+            linestyle="none",
+            zorder=6,
+            clip_on=False,
+            label=f"_{kind}",
+            **style.MARKERS[kind],
         )
 
 
@@ -239,20 +191,9 @@ def draw_lines(
     whose: str,
     zorder: int,
 ) -> None:
-    for curve, style in styles.items():
+    for curve, look in styles.items():
         for line in curves.get(curve, []):
-            axes.plot(*np.array(line).T, zorder=zorder, label=f"_{whose} {curve}", **style)
-
-
-def write_header(figure: Figure, axes: Axes, title: str, labels: Sequence[str]) -> None:
-    left, right = axes.get_position().intervalx
-    line = "     ".join((*labels, "Limits at 95% CL"))
-    for text in (
-        figure.text(left, 0.975, title, size=11.5, weight="bold", va="top"),
-        figure.text(left, 0.93, line, size=9.5, va="top"),
-    ):
-        width = text.get_window_extent().width / figure.bbox.width
-        text.set_size(text.get_size() * min(1.0, (right - left) / width))
+            axes.plot(*np.array(line).T, zorder=zorder, label=f"_{whose} {curve}", **look)
 
 
 def _legend_columns(
@@ -261,14 +202,14 @@ def _legend_columns(
     published: Mapping[str, Sequence[np.ndarray]],
     whose: str,
 ) -> list[list[tuple[Any, str]]]:
-    expected = Line2D([], [], **CURVES["expected"])
-    band = Patch(facecolor=BAND, linewidth=0)
+    expected = Line2D([], [], **style.CURVES["expected"])
+    band = Patch(facecolor=style.BAND, linewidth=0)
     ours = [
-        (Line2D([], [], **CURVES["observed"]), "Observed"),
+        (Line2D([], [], **style.CURVES["observed"]), "Observed"),
         ((band, expected), "Expected ±1σ") if contours["band"] else (expected, "Expected"),
     ]
     if "observed_up" in contours["curves"]:
-        theory = Line2D([], [], **CURVES["observed_up"])
+        theory = Line2D([], [], **style.CURVES["observed_up"])
         ours.insert(1, (theory, r"Observed $\pm1\sigma_\mathrm{theory}$"))
     if contours["method"]["boundary_places"]:
         ours.append((Patch(**FORBIDDEN), "Kinematically forbidden"))
@@ -284,7 +225,7 @@ def _legend_columns(
     ]
     signals = [
         (
-            Line2D([], [], linestyle="none", **MARKERS[kind]),
+            Line2D([], [], linestyle="none", **style.MARKERS[kind]),
             "Fit failed" if kind == "failed" else f"Signal {kind}",
         )
         for kind in _kinds(points)
@@ -295,18 +236,4 @@ def _legend_columns(
 def _draw_legend(axes: Axes, columns: list[list[tuple[Any, str]]], rows: int) -> None:
     blank = (Line2D([], [], linestyle="none"), "")
     entries = [entry for column in columns for entry in column + [blank] * (rows - len(column))]
-    draw_entries(axes, entries, len(columns))
-
-
-def draw_entries(axes: Axes, entries: Sequence[tuple[Any, str]], columns: int) -> None:
-    """The legend above the axes: handles and texts, filled column by column."""
-    handles, texts = zip(*entries, strict=True)
-    axes.legend(
-        handles,
-        texts,
-        loc="lower left",
-        bbox_to_anchor=(0, 1.01),
-        borderaxespad=0,
-        borderpad=0,
-        ncols=columns,
-    )
+    style.draw_entries(axes, entries, len(columns))

@@ -17,13 +17,16 @@ from recontour.likelihood import Point
 from recontour.results import NO_SIGNAL, Results, Row
 
 if TYPE_CHECKING:
-    from histfit import UpperLimit
+    from histfit import Model, UpperLimit
 
 LIMITS = ("obs", "exp_m2", "exp_m1", "exp_0", "exp_p1", "exp_p2")
 """Observed limit, and the expected ones at −2, −1, 0, +1, +2 standard deviations."""
 
 ON_MU = tuple(f"mu_{limit}" for limit in LIMITS)
 ON_CROSS_SECTION = tuple(f"xsec_{limit}_pb" for limit in LIMITS)
+CURVES = ("observed", "expected_m2", "expected_m1", "expected", "expected_p1", "expected_p2")
+"""The names of the limits in figures, in the order of their columns."""
+
 NO_LIMIT = "no limit"
 """The status of a point with fewer than all limits, which is no failure: none excludes it."""
 
@@ -42,6 +45,17 @@ def columns(labels: Sequence[str]) -> tuple[str, ...]:
                 "label"
             )
     return ("name", *labels, *own)
+
+
+def upper_limit(model: Model) -> UpperLimit:
+    """The limits of a model with signal, looked for above the POI's bound, too, unless a fit there
+    does not converge. Raises histfit.FitError."""
+    import histfit  # here, since tables of limits are read without it
+
+    try:
+        return histfit.upper_limit(model, beyond_bounds=True)
+    except histfit.FitError:
+        return histfit.upper_limit(model)
 
 
 def found(point: Point, labels: Sequence[str], limit: UpperLimit) -> Row:

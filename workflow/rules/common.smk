@@ -390,7 +390,7 @@ def logs_of_this_run(pattern):
 def show_results():
     """Print what the analyses of this run found, and then, at the end, what went wrong."""
     lines = list(logs_of_this_run("**/logs/**/*.log"))
-    summaries = list(logs_of_this_run("**/logs/*summary.log"))
+    summaries = list(logs_of_this_run("**/logs/**/*summary.log"))
     errors = dict.fromkeys(line for line in lines if line.startswith("error: "))
     found = [line for line in summaries if line not in errors]
     if shutil.disk_usage("results").free < 1_000_000:  # then logs are empty, too

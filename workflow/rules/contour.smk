@@ -61,3 +61,26 @@ rule plot:
     shell:
         "{params.run}/plot.py --cls {input.cls:q} --contours {input.contours:q} --title={params.title:q}"
         " --labels {params.labels:q} --png {output.png:q} --pdf {output.pdf:q} {input.published:q} > {log:q} 2>&1"
+
+
+# Asked for by name: results/<plane>/cls.png.
+rule cls_plot:
+    input:
+        cls=of_analysis("cls.csv"),
+        contours="results/{plane}/contours.json",
+        code=code("cls_plot.py"),
+    output:
+        png="results/{plane}/cls.png",
+        pdf="results/{plane}/cls.pdf",
+    log:
+        "results/{plane}/logs/cls_plot.log",
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        run=run,
+        title=title,
+        labels=plane_setting("labels"),
+    shell:
+        "{params.run}/cls_plot.py --cls {input.cls:q} --contours {input.contours:q}"
+        " --title={params.title:q} --labels {params.labels:q}"
+        " --png {output.png:q} --pdf {output.pdf:q} > {log:q} 2>&1"

@@ -16,11 +16,7 @@ def main() -> None:
 def limit(point: Point, labels: Sequence[str], model: histfit.Model) -> results.Row:
     if model.poi is None:
         return limits.without_signal(point, labels)
-    try:
-        found = histfit.upper_limit(model, beyond_bounds=True)
-    except histfit.FitError:  # at a signal strength beyond the model's bounds, perhaps
-        found = histfit.upper_limit(model)
-    return limits.found(point, labels, found)
+    return limits.found(point, labels, limits.upper_limit(model))
 
 
 if __name__ == "__main__":

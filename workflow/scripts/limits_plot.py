@@ -7,13 +7,10 @@ import json
 import math
 
 import numpy as np
-from recontour import cli, limit_figure, line_figure, points, results
+from recontour import cli, line_figure, plane_figure, points, results
 from recontour.files import read_json
-from recontour.limits import ON_CROSS_SECTION, ON_MU, THEORY
+from recontour.limits import CURVES, ON_CROSS_SECTION, ON_MU, THEORY
 from recontour.seals import seal
-
-CURVES = ("observed", "expected_m2", "expected_m1", "expected", "expected_p1", "expected_p2")
-"""The names of the limits in figures, in the order of their columns."""
 
 
 def main() -> None:
@@ -51,7 +48,7 @@ def main() -> None:
     out = [options.png, options.pdf]
     title, labels = options.title, options.labels
     if scan.y is not None:
-        limit_figure.draw(contours, scan, limits["observed"], what, title, labels, out)
+        plane_figure.draw_limits(contours, scan, limits["observed"], what, title, labels, out)
     else:
         named = (theory, "Theory" if on_cross_section else r"$\mu$ = 1")
         line_figure.draw_limits(
