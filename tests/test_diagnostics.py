@@ -218,6 +218,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.long
 def test_a_point_is_asked_for_by_name_with_or_without_a_slash(asked: Path) -> None:
     for point in ("signal_200_0", "signal_500_0"):
         folder = asked / "results/small/diagnostics" / point
@@ -258,6 +259,7 @@ def test_a_region_without_signal_is_told_apart_from_one_with_it(
     assert without["yields"]["status"] == "ok"
 
 
+@pytest.mark.long
 def test_a_point_that_does_not_exist_is_an_error_in_words(asked: Path) -> None:
     run = snakemake(asked, "results/small/diagnostics/signal_201_0/")
     assert run.returncode != 0

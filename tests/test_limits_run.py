@@ -169,6 +169,20 @@ def test_a_figure_of_limits_shows_each_number_and_where_there_is_none(tmp_path: 
     assert out[0].stat().st_size > 5_000
 
 
+def test_over_a_dense_scan_no_numbers_are_printed() -> None:
+    """The gaps between 10⁵ points, pair by pair, would take 160 GB."""
+    x, y = (axis.ravel() for axis in np.meshgrid(np.arange(40.0), np.arange(40.0)))
+    points = Points(tuple(map(str, range(1600))), x, y, {"observed": np.full(1600, 0.01)})
+    contours = {
+        "axes": {axis: {"label": axis} for axis in ("x", "y")},
+        "region": [[0.0, 0.0], [39.0, 0.0], [39.0, 39.0]],
+        "curves": {},
+        "method": {"boundary_places": 0},
+    }
+    figure = plane_figure.draw_limits(contours, points, 1.0 + x, "upper limit", "Title")
+    assert list(figure.axes[0].texts) == []
+
+
 def test_the_limit_known_to_full_precision_is_reproduced_with_its_own_interpolation(
     published_1lbb: Path,
 ) -> None:

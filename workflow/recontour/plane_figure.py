@@ -23,6 +23,8 @@ COLOURS = ListedColormap(colormaps["viridis"](np.linspace(0.3, 1.0, 256)))
 """In order of lightness, for colour-blind eyes and in print; numbers show on the darkest."""
 SHADES = 60
 LARGEST_TEXT, SMALLEST_TEXT = 7.5, 3.5
+MOST_PRINTED = 1000
+"""Points whose values stand as numbers, too: more could not be read."""
 DIGIT, SPACE, LINE = 0.6, 0.5, 1.2
 """Widths of a digit and of the least space, and height of a line, over the size of the type."""
 
@@ -83,7 +85,8 @@ def _draw(
         _colour(figure, axes, plane, values, norm, ticks, what)
         exclusion.draw_lines(axes, contours["curves"], CURVES, "ours", 4)
         axes.plot(*points.plane[~known].T, linestyle="none", **style.MARKERS["failed"])
-        _print(axes, plane, [_digits(value) for value in values])
+        if len(values) <= MOST_PRINTED:
+            _print(axes, plane, [_digits(value) for value in values])
         style.write_header(
             figure, axes.get_position().intervalx, title, [*labels, what, style.LIMITS]
         )
