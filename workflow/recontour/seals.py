@@ -22,8 +22,8 @@ thousands of points, only the size is: each patch is compared with its own check
 INDEPENDENT = ("download", "hypotest", "limits")
 """Folders in which no file is made from another."""
 
-FINAL = "workspaces"
-"""The folder of files that nothing is made from."""
+FINAL = ("workspaces", "exports")
+"""Folders of files that nothing is made from."""
 
 
 def seal(*paths: Path | str) -> None:
@@ -56,7 +56,7 @@ def set_damaged_aside(
             other
             for other in sorted(later)
             if later[other] >= sealed[path]
-            and path.parent.name != FINAL
+            and path.parent.name not in FINAL
             and (other.parent != path.parent or path.parent.name not in INDEPENDENT)
             and other not in damaged
             and other.exists()
