@@ -19,7 +19,14 @@ LONGEST_NAME = 64
 NOTHING = "-"
 """What stands, as HEPData asks, where there is no value."""
 
-_BAND = ("observed", *(f"expected {place} sigma" for place in (-2, -1, 0, "+1", "+2")))
+_BAND = (
+    "observed",
+    "expected -2 sigma",
+    "expected -1 sigma",
+    "expected",
+    "expected +1 sigma",
+    "expected +2 sigma",
+)
 CLS_COLUMNS = {
     **{column: (f"CLs, {which}", "") for column, which in zip(CLS, _BAND, strict=True)},
     VARIED[0]: ("CLs, observed, signal cross-section +1 sigma", ""),
