@@ -15,6 +15,7 @@ from recontour import likelihood, tables
 
 DOI = "10.5072/small.v1"
 CONTOUR = [(330.0, 0.0), (330.0, 50.0), (330.0, 100.0)]
+BROKEN, IMPOSSIBLE = "signal_300_50", "signal_400_0"
 
 
 def background() -> dict[str, Any]:
@@ -54,6 +55,18 @@ def patch(m1: int, m2: int) -> dict[str, Any]:
     }
     operation = {"op": "add", "path": "/channels/0/samples/1", "value": sample}
     return {"metadata": {"name": sample["name"], "values": [m1, m2]}, "patch": [operation]}
+
+
+def with_two_bad_points() -> dict[str, Any]:
+    """A patch for another background, and one under which 51 observed events cannot happen."""
+    patches = patchset()
+    for entry in patches["patches"]:
+        if entry["metadata"]["name"] == BROKEN:
+            entry["patch"][0]["path"] = "/channels/7/samples/1"
+        if entry["metadata"]["name"] == IMPOSSIBLE:
+            nothing = {"op": "replace", "path": "/channels/0/samples/0/data", "value": [0.0, 0.0]}
+            entry["patch"] = [nothing]
+    return patches
 
 
 def write(folder: Path, patches: dict[str, Any] | None = None, **general: Any) -> dict[str, Any]:

@@ -5,31 +5,17 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from running import ROOT, snakemake
-from small_search import patchset, write
+from small_search import BROKEN, IMPOSSIBLE, with_two_bad_points, write
 
 RESULTS = ("cls.csv", "cls.json", "harvest.json", "contours.json", "comparison.json")
-BROKEN, IMPOSSIBLE = "signal_300_50", "signal_400_0"
 
 
 def rows(folder: Path) -> dict[str, dict[str, str]]:
     with (folder / "results/small/cls.csv").open(encoding="utf-8", newline="") as file:
         return {row["name"]: row for row in csv.DictReader(file)}
-
-
-def with_two_bad_points() -> dict[str, Any]:
-    """A patch for another background, and one under which 51 observed events cannot happen."""
-    patches = patchset()
-    for entry in patches["patches"]:
-        if entry["metadata"]["name"] == BROKEN:
-            entry["patch"][0]["path"] = "/channels/7/samples/1"
-        if entry["metadata"]["name"] == IMPOSSIBLE:
-            nothing = {"op": "replace", "path": "/channels/0/samples/0/data", "value": [0.0, 0.0]}
-            entry["patch"] = [nothing]
-    return patches
 
 
 def test_a_bad_point_is_listed_with_its_reason_and_the_others_are_complete(

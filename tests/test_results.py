@@ -92,25 +92,9 @@ def test_the_json_has_the_order_and_the_content_of_the_csv(tmp_path: Path) -> No
         assert {k: "" if v is None else str(v) for k, v in entry.items()} == row
 
 
-def test_the_harvest_has_histfitters_keys_and_no_failed_point(tmp_path: Path) -> None:
-    """The keys that HistFitter's harvestToContours.py and multiplexContours.py read."""
-    results.write_harvest(tmp_path / "harvest.json", table())
-    harvest = json.loads((tmp_path / "harvest.json").read_text(encoding="utf-8"))
-    assert [entry["fID"] for entry in harvest] == ["b_900_250", "c_3_4"]
-    assert harvest[0] == {
-        "m1": 900,
-        "m2": 250,
-        "CLs": 0.4573416902360917,
-        "clsd2s": 0.01,
-        "clsd1s": 0.05,
-        "CLsexp": 0.16,
-        "clsu1s": 0.41,
-        "clsu2s": 0.74,
-        "fID": "b_900_250",
-        "upperLimit": -1,
-        "expectedUpperLimit": -1,
-        "failedstatus": 0,
-    }
+def test_the_json_is_read_back_with_its_labels(tmp_path: Path) -> None:
+    results.write_rows_json(tmp_path / "cls.json", table())
+    assert results.read_rows_json(tmp_path / "cls.json") == table()
 
 
 def test_batches_are_joined_in_the_order_of_the_points(tmp_path: Path) -> None:

@@ -9,11 +9,8 @@ interpolation between the published mass points. Two runs write the same archive
 
 from __future__ import annotations
 
-import gzip
-import io
 import json
 import math
-import tarfile
 from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
@@ -22,6 +19,7 @@ import jsonpatch
 import numpy as np
 import pyhf
 from demo import search
+from recontour.files import tar_gz
 from scipy.optimize import brentq
 from scipy.stats import norm
 
@@ -39,23 +37,13 @@ RAYS = 31  # one every 6 degrees
 
 
 def archive() -> bytes:
-    """The likelihood archive (tar.gz): no clock, user or file system leaves a trace in it."""
+    """The likelihood archive (tar.gz)."""
     members = {
         "README.md": (HERE / "archive_README.md").read_text(encoding="utf-8"),
         "BkgOnly.json": json.dumps(search.background(), indent=1) + "\n",
         "patchset.json": json.dumps(search.patchset(), indent=1) + "\n",
     }
-    buffer = io.BytesIO()
-    with (
-        gzip.GzipFile(filename="", mode="wb", fileobj=buffer, compresslevel=9, mtime=0) as packed,
-        tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as tar,
-    ):
-        for name, text in members.items():
-            content = text.encode("utf-8")
-            info = tarfile.TarInfo(name)  # mode 0644, owner 0, mtime 0
-            info.size = len(content)
-            tar.addfile(info, io.BytesIO(content))
-    return buffer.getvalue()
+    return tar_gz({name: text.encode("utf-8") for name, text in members.items()})
 
 
 def points_table() -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import io
 import json
 import math
 import os
 import secrets
-from collections.abc import Iterator
+import tarfile
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -50,6 +53,21 @@ def write_text(path: Path | str, text: str) -> None:
 def write_json(path: Path | str, obj: Any) -> None:
     """Write `obj` as JSON, atomically: insertion order, indent 1, final newline, no NaN."""
     write_text(path, json.dumps(obj, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def tar_gz(members: Mapping[str, bytes]) -> bytes:
+    """A .tar.gz of files by name, in their order: no clock, user or file system leaves a trace in
+    it, so that equal content makes equal bytes (given one zlib)."""
+    buffer = io.BytesIO()
+    with (
+        gzip.GzipFile(filename="", mode="wb", fileobj=buffer, compresslevel=9, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as tar,
+    ):
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)  # mode 0644, owner 0, mtime 0
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
 
 
 def read_json(path: Path | str) -> Any:

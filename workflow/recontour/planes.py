@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +53,12 @@ def planes(config: Mapping[str, Any], scans: Mapping[str, Scan]) -> dict[str, Pl
             labels = [*entry["labels"], *settings.get("labels", [])]
             found[folder] = _plane(folder, analysis, key, settings, labels, scans[analysis])
     return found
+
+
+def headings(found: Iterable[Plane]) -> dict[str, Mapping[str, Any]]:
+    """The axes of these planes by their labels, the first one that has it: where that is a label of
+    the points itself, its title and unit."""
+    return {axis["label"]: axis for plane in reversed([*found]) for axis in plane.axes.values()}
 
 
 def _settings(

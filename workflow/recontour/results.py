@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recontour.errors import UserError, printable
-from recontour.files import atomic_write, parse_json, write_json
+from recontour.files import atomic_write, parse_json, read_json, write_json
 from recontour.likelihood import Point
 
 if TYPE_CHECKING:
@@ -185,19 +185,7 @@ def write_rows_json(path: Path | str, results: Results) -> None:
     write_json(path, results.rows)
 
 
-def write_harvest(path: Path | str, results: Results) -> None:
-    """Write HistFitter's harvest: a list of one object a point, as its scripts
-    `harvestToContours.py` and `multiplexContours.py` read it (-1 stands for a limit that was not
-    computed). Failed points are left out, since those scripts take every entry for a result.
-    """
-    keys = ("CLs", "clsd2s", "clsd1s", "CLsexp", "clsu1s", "clsu2s")
-    write_json(
-        path,
-        [
-            {label: row[label] for label in results.labels}
-            | {key: row[column] for key, column in zip(keys, CLS, strict=True)}
-            | {"fID": row["name"], "upperLimit": -1, "expectedUpperLimit": -1, "failedstatus": 0}
-            for row in results.rows
-            if row["status"] == "ok"
-        ],
-    )
+def read_rows_json(path: Path | str) -> Results:
+    """What `write_rows_json` wrote to cls.json."""
+    rows = read_json(path)
+    return Results(tuple(column for column in rows[0] if column not in OWN), tuple(rows))

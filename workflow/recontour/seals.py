@@ -22,7 +22,7 @@ thousands of points, only the size is: each patch is compared with its own check
 INDEPENDENT = ("download", "hypotest", "limits")
 """Folders in which no file is made from another."""
 
-FINAL = {"workspaces", "diagnostics"}
+FINAL = {"workspaces", "diagnostics", "exports"}
 """Folders of what nothing is made from."""
 
 

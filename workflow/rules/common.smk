@@ -271,6 +271,17 @@ def of_analysis(file):
     return path
 
 
+def plane_labels(wildcards):
+    """The lines beside the title of each plane of the job's analysis that can be drawn."""
+    return json.dumps([plane.labels for plane in drawn_planes(wildcards.analysis)])
+
+
+def headings(wildcards):
+    """What is known of the labels of the points, from the axes of the analysis' planes."""
+    own = [plane for plane in PLANES.values() if plane.analysis == wildcards.analysis]
+    return json.dumps(planes.headings(own))
+
+
 def published_tables(wildcards):
     """The published contours of a plane, as CSV files."""
     return expand(
@@ -354,6 +365,23 @@ def limits_comparisons(analyses):
     """What a user asks for by the target `upper_limits`."""
     folders = [plane.folder for plane in PLANES.values() if plane.analysis in analyses]
     return expand("results/{plane}/limits_comparison.json", plane=folders)
+
+
+def exported(analyses):
+    """What a user asks for by the target `exports`: what takes no further packages."""
+    drawn = [plane.folder for analysis in analyses for plane in drawn_planes(analysis)]
+    return [
+        *expand(
+            "results/{analysis}/exports/{file}",
+            analysis=analyses,
+            file=("hepdata.tar.gz", "pyhf", "table.tex"),
+        ),
+        *expand(
+            "results/{plane}/exports/{file}",
+            plane=drawn,
+            file=("contours.csv", "harvest.json"),
+        ),
+    ]
 
 
 def effective_config(wildcards, output):

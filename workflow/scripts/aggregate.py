@@ -6,6 +6,7 @@ import argparse
 import json
 
 from recontour import cli, results, selection
+from recontour.exports import harvest
 from recontour.seals import seal
 
 
@@ -25,7 +26,7 @@ def main() -> None:
     chosen = results.best(every, expected="CLs_exp_0")
     results.write_csv(options.csv, chosen)
     results.write_rows_json(options.json, chosen)
-    results.write_harvest(options.harvest, chosen)
+    harvest.write_harvest(options.harvest, chosen.rows, chosen.labels)
     seal(options.csv, options.json, options.harvest)
 
 
