@@ -14,7 +14,7 @@ from scripts import summary
 from small_search import write, write_config
 
 MANUAL = "config/README.md"
-OF_DOCS = ("limits", "your_analysis", "your_model")
+OF_DOCS = ("tutorial", "limits", "your_analysis", "your_model")
 PAGES = ("README.md", MANUAL, *(f"workflow/docs/{page}.md" for page in OF_DOCS))
 """Pages whose commands are tried."""
 
@@ -48,6 +48,12 @@ def test_along_a_single_axis_the_excluded_ranges_are_told() -> None:
         "excluded": {"observed": [[200.0, 350.5], [400.0, 450.0]], "expected": []},
     }
     assert summary.extent(line).endswith("200 to 350.5 GeV, 400 to 450 GeV observed, none expected")
+
+
+def test_the_results_of_few_points_are_told_and_those_of_many_are_not() -> None:
+    row = {"name": "a", "status": "ok", "reason": "", "CLs_obs": 0.0123456, "CLs_exp_0": 0.5}
+    assert "  CLs         a: 0.01235 observed, 0.5 expected" in summary.points([row] * 5)
+    assert not any("CLs   " in line for line in summary.points([row] * 6))
 
 
 @pytest.mark.parametrize(

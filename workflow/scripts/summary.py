@@ -15,7 +15,7 @@ from recontour.points import LEVEL
 from recontour.seals import seal
 
 SHOWN = 5
-"""Failed points that are listed."""
+"""So many failed points are listed, and so many results."""
 
 CURVES = ("observed", "expected")
 """Curves whose extent is told."""
@@ -80,6 +80,9 @@ def points(rows: Sequence[results.Row]) -> Iterator[str]:
     if without:
         yield f"  no signal   {len(without)} points, whose CLs is 1"
     yield f"  excluded    {observed} observed, {expected} expected (CLs < {LEVEL})"
+    for row in done if len(done) <= SHOWN else ():
+        cls = f"{row['CLs_obs']:.4g} observed, {row['CLs_exp_0']:.4g} expected"
+        yield f"  CLs         {row['name']}: {cls}"
 
 
 def extent(contours: Mapping[str, Any]) -> str:
