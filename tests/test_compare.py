@@ -87,6 +87,8 @@ def test_open_contours_are_closed_along_the_frame_on_the_side_of_the_excluded_po
     assert geometry.overlap(half, other, SQUARE) == 0
     whole = geometry.enclosed([], SQUARE, *sides(lambda x, y: x >= 0))
     assert geometry.overlap(half, whole, SQUARE) == pytest.approx(0.4)
+    assert geometry.size(half, SQUARE) == pytest.approx(4000)
+    assert geometry.size(whole, SQUARE) == pytest.approx(10_000)
 
 
 def sides(inside: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -100,6 +100,21 @@ def test_a_wrong_value_is_shown_with_what_the_key_means(
     assert " ".join(described.split()) in message
 
 
+def test_numbers_within_a_key_may_come_as_texts_as_from_the_command_line(
+    shipped: dict[str, Any],
+) -> None:
+    shipped["network"] = {"attempts": "2", "timeout": "1.5", "allow_http": "true"}
+    config.complete(shipped)
+    found = shipped["network"]
+    assert (found["attempts"], found["timeout"], found["allow_http"]) == (2, 1.5, True)
+    assert found["doi"] == "https://doi.org"
+
+
+def test_a_text_that_is_no_number_is_shown(shipped: dict[str, Any]) -> None:
+    shipped["network"] = {"attempts": "["}
+    assert "config key network/attempts: '[' is not of type 'integer'" in refusal(shipped)
+
+
 def test_an_analysis_without_content_or_with_the_name_of_a_rule_is_refused(
     shipped: dict[str, Any],
 ) -> None:

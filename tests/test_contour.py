@@ -34,19 +34,25 @@ def slope(points_x: np.ndarray, _: np.ndarray) -> np.ndarray:
 
 def test_a_thin_plate_spline_follows_a_plane_significance_exactly() -> None:
     points = grid(np.arange(300, 701, 100.0), np.arange(0, 301, 100.0), slope)
-    curves = contour.contours(points, AXES)["curves"]
+    found = contour.contours(points, AXES)
+    curves, areas = found["curves"], found["excluded_area"]
     for curve, x in {"observed": 500, "expected_m1": 550, "expected_p1": 450}.items():
         (line,) = np.array(curves[curve])
         assert np.allclose(line[:, 0], x, atol=1e-3)
         assert sorted(line[[0, -1], 1]) == [0, 300]
+        assert areas[curve] == pytest.approx((x - 300) * 300, rel=1e-5)
 
 
-def test_a_round_exclusion_gives_one_closed_contour() -> None:
+def test_a_round_exclusion_gives_one_closed_contour_and_its_area() -> None:
     ticks = np.linspace(-500, 500, 21)
     points = grid(ticks, ticks, lambda x, y: Z95 + (300 - np.hypot(x, y)) / 100)
-    (line,) = np.array(contour.contours(points, AXES)["curves"]["observed"])
+    found = contour.contours(points, AXES)
+    (line,) = np.array(found["curves"]["observed"])
     assert np.array_equal(line[0], line[-1])
     assert np.allclose(np.hypot(*line.T), 300, atol=2.0)
+    assert found["excluded_area"]["observed"] == pytest.approx(np.pi * 300**2, rel=0.005)
+    assert found["excluded_area"]["expected_m1"] == pytest.approx(np.pi * 350**2, rel=0.005)
+    assert found["region_area"] == 1e6
 
 
 def test_two_excluded_islands_give_two_contours() -> None:

@@ -188,6 +188,11 @@ def test_a_program_that_succeeds_exits_with_zero(capsys: pytest.CaptureFixture[s
     assert run(lambda: None, capsys) == (0, "")
 
 
-def test_a_mistake_in_the_program_keeps_its_traceback() -> None:
-    with pytest.raises(ZeroDivisionError):
-        cli.main(lambda: 1 / 0)  # type: ignore[arg-type,return-value]
+def test_a_mistake_in_the_program_keeps_its_traceback_and_ends_with_an_error(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code, told = run(lambda: 1 / 0, capsys)
+    assert code == 1
+    assert "Traceback" in told and "lambda" in told
+    last = told.splitlines()[-1]
+    assert last.startswith("error: ") and "ZeroDivisionError: division by zero" in last

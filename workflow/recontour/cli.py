@@ -7,7 +7,9 @@ import io
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn, TextIO
 
 from recontour.errors import UserError, explanation, printable
@@ -17,7 +19,8 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 def main(function: Callable[[], None]) -> NoReturn:
     """Run a program's `function` and exit: 0 when it returns; 1 with a one-paragraph `error: …`
-    on stderr when it raises UserError or OSError (unwritable folder, full disk)."""
+    on stderr when it raises UserError or OSError (unwritable folder, full disk), or, after the
+    traceback, anything else, which is a fault of the program."""
     _end_with_parent()
     sys.stdout, sys.stderr = _Escaped(sys.stdout), _Escaped(sys.stderr)
     try:
@@ -26,6 +29,13 @@ def main(function: Callable[[], None]) -> NoReturn:
         message = str(error)
     except OSError as error:
         message = explanation(error)
+    except Exception as error:
+        traceback.print_exc()
+        program = Path(sys.argv[0]).stem
+        message = (
+            f"{program}: {type(error).__name__}: {error}: a fault of the program; please report it "
+            f"with the log of {program}, in the folder logs of the results"
+        )
     else:
         sys.exit(0)
     print(f"error: {printable(message)}", file=sys.stderr)

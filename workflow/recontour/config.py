@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import difflib
 import os
@@ -45,6 +46,7 @@ def complete(config: dict[str, Any]) -> None:
     Raises UserError for the first mistake, naming the key.
     """
     rules = schema()
+    _read_numbers(config, rules)
     _inherit(config.get("analyses"))
     error = min(
         Draft202012Validator(rules).iter_errors(config),
@@ -290,6 +292,24 @@ def _message(error: ValidationError) -> str:
     return f"{where}: {masked(error.message)}{expected}"
 
 
+def _read_numbers(value: Any, rules: Mapping[str, Any]) -> None:
+    """Read numbers, true and false where the schema has them and the command line gave texts, as
+    Snakemake does within `--config key={...}`, in place."""
+    if not isinstance(value, dict):
+        return
+    for key, content in value.items():
+        rule = _rule(rules, key)
+        if rule.get("type") in ("integer", "number", "boolean") and isinstance(content, str):
+            with contextlib.suppress(yaml.YAMLError):
+                value[key] = yaml.safe_load(content)
+        _read_numbers(content, rule)
+
+
+def _rule(rules: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """What the schema says about a key of an object; empty if it does not know it."""
+    return rules.get("properties", {}).get(key) or rules.get("additionalProperties") or {}
+
+
 def _add_defaults(value: Any, rules: Mapping[str, Any]) -> None:
     if not isinstance(value, dict):
         return
@@ -297,6 +317,4 @@ def _add_defaults(value: Any, rules: Mapping[str, Any]) -> None:
         if key not in value and "default" in rule:
             value[key] = copy.deepcopy(rule["default"])
     for key, content in value.items():
-        rule = rules.get("properties", {}).get(key) or rules.get("additionalProperties")
-        if rule:
-            _add_defaults(content, rule)
+        _add_defaults(content, _rule(rules, key))

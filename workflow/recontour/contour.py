@@ -42,7 +42,8 @@ def contours(
     cubic polynomials in the triangles between them if there are more than 1500. A kinematic
     boundary is imposed by z = 0 along it. Contours are drawn within the convex hull of points and
     boundary only: nothing is extrapolated. A curve without contour is an empty list, and `reasons`
-    says why.
+    says why. `excluded_area` is what each curve excludes of the `region_area` within which contours
+    are drawn, in the axes' units multiplied.
 
     Raises UserError if fewer than three points have results, if they lie on a line or two on the
     same place, or if one lies beyond the boundary.
@@ -69,12 +70,15 @@ def contours(
     fields = dict(zip(significance, np.moveaxis(values, 2, 0), strict=True))
 
     crossing = float(-ndtri(LEVEL))
-    curves, reasons = {}, {}
+    curves, reasons, areas = {}, {}, {}
     for curve, field in fields.items():
         lines = contourpy.contour_generator(ticks, ticks, field).lines(crossing)
         curves[curve] = _rounded(geometry.clip([scale.from_unit(line) for line in lines], hull))
+        cls = points.cls[curve][fitted]
         if not curves[curve]:
-            reasons[curve] = reason(points.cls[curve][fitted])
+            reasons[curve] = reason(cls)
+        area = geometry.enclosed([*map(np.array, curves[curve])], hull, plane, cls < LEVEL)
+        areas[curve] = _six_digits(geometry.size(area, hull))
     band = np.minimum(fields["expected_m1"] - crossing, crossing - fields["expected_p1"])
     polygons, offsets = contourpy.contour_generator(
         ticks, ticks, band, fill_type=contourpy.FillType.OuterOffset
@@ -97,7 +101,9 @@ def contours(
             "failed": [name for name, use in zip(points.names, fitted, strict=True) if not use],
         },
         "region": _rounded([hull])[0],
+        "region_area": _six_digits(geometry.size(geometry.Area([], complement=True), hull)),
         "curves": curves,
+        "excluded_area": areas,
         "reasons": reasons,
         "band": [
             _rounded([scale.from_unit(ring) for ring in np.split(polygon, offset[1:-1])])
@@ -226,4 +232,8 @@ def reason(cls: np.ndarray) -> str:
 
 def _rounded(lines: Iterable[np.ndarray]) -> list[list[list[float]]]:
     """Polylines with six significant digits: far below the accuracy, and equal on any machine."""
-    return [[[float(f"{value:.6g}") for value in vertex] for vertex in line] for line in lines]
+    return [[[_six_digits(value) for value in vertex] for vertex in line] for line in lines]
+
+
+def _six_digits(value: float) -> float:
+    return float(f"{value:.6g}")

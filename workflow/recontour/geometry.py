@@ -144,7 +144,18 @@ def _nearest_on_edge(vertex: np.ndarray, region: np.ndarray) -> tuple[int, float
 
 
 def overlap(first: Area, second: Area, region: np.ndarray) -> float | None:
-    """Intersection over union of two areas within a convex region; None if both are empty.
+    """Intersection over union of two areas within a convex region; None if both are empty."""
+    intersection, union = _intersection_and_union(first, second, region)
+    return float(intersection / union) if union else None
+
+
+def size(area: Area, region: np.ndarray) -> float:
+    """How large an area is within a convex region, in the units of x times those of y."""
+    return _intersection_and_union(area, area, region)[0]
+
+
+def _intersection_and_union(first: Area, second: Area, region: np.ndarray) -> tuple[float, float]:
+    """The sizes of what two areas share, and of what they cover together, within a convex region.
 
     Exact along horizontal scan lines, by the midpoint rule across them.
     """
@@ -166,7 +177,8 @@ def overlap(first: Area, second: Area, region: np.ndarray) -> float | None:
         in_first, in_second = inside[1] ^ first.complement, inside[2] ^ second.complement
         intersection += widths[inside[0] & in_first & in_second].sum()
         union += widths[inside[0] & (in_first | in_second)].sum()
-    return float(intersection / union) if union else None
+    between = (high - low) / SCAN_LINES
+    return float(intersection * between), float(union * between)
 
 
 def _crossings(segments: np.ndarray, y: float) -> np.ndarray:

@@ -1,5 +1,6 @@
 # What the rules share: the checked configuration, the points, and how a program is called.
 
+import atexit
 import io
 import json
 import os
@@ -415,12 +416,21 @@ def logs_of_this_run(pattern):
             yield from log.read_text(encoding="utf-8", errors="replace").splitlines()
 
 
-def show_results():
-    """Print what the analyses of this run found, and then, at the end, what went wrong."""
+def show_results(complete):
+    """Print what the analyses of this run found, and what went wrong, as the very last: Snakemake
+    writes some lines more when this returns."""
     lines = list(logs_of_this_run("**/logs/**/*.log"))
     summaries = list(logs_of_this_run("**/logs/**/*summary.log"))
     errors = dict.fromkeys(line for line in lines if line.startswith("error: "))
     found = [line for line in summaries if line not in errors]
+    print("", *found, "", sep="\n", file=sys.stderr)
     if shutil.disk_usage("results").free < 1_000_000:  # then logs are empty, too
         errors["error: no room left on the disk that holds the folder results"] = None
-    print("", *found, "", *errors, sep="\n", file=sys.stderr)
+    elif not complete and not errors:
+        errors[
+            "error: stopped before any job said why: by the user, or by the system, as when memory "
+            "or time run out; what Snakemake knows of it stands above. The same command goes on "
+            "from here"
+        ] = None
+    if errors:
+        atexit.register(print, "", *errors, sep="\n", file=sys.stderr)

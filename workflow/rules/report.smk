@@ -28,6 +28,7 @@ rule provenance:
 rule summary:
     input:
         cls="results/{analysis}/cls.json",
+        contours=of_planes("contours.json"),
         comparisons=of_planes("comparison.json"),
         figures=summary_figures,
         regions=region_results,
@@ -46,4 +47,4 @@ rule summary:
     shell:
         "{params.run}/summary.py --title={params.title:q} --cls {input.cls:q}"
         " --tolerated {params.tolerated} --output {output:q}"
-        " --comparisons {input.comparisons:q} --figures {input.figures:q} > {log:q} 2>&1"
+        " --contours {input.contours:q} --comparisons {input.comparisons:q} --figures {input.figures:q} > {log:q} 2>&1"

@@ -15,7 +15,10 @@ from recontour.points import LEVEL
 from recontour.seals import seal
 
 SHOWN = 5
-"""Failed points that are listed."""
+"""So many failed points are listed, and so many results."""
+
+CURVES = ("observed", "expected")
+"""Curves whose extent is told."""
 
 
 def main() -> None:
@@ -24,17 +27,24 @@ def main() -> None:
     parser.add_argument("--cls", required=True, help="results as JSON")
     parser.add_argument("--tolerated", required=True, type=int, help="failed points allowed")
     parser.add_argument("--output", required=True)
+    parser.add_argument("--contours", nargs="*", help="one a plane")
     parser.add_argument("--comparisons", nargs="*", help="with published contours, one a plane")
     parser.add_argument("--figures", nargs="*", help="one a plane")
     options = parser.parse_args()
 
     rows = read_json(options.cls)
     lines = [options.title, *points(rows)]
-    for comparison, figure in zip(options.comparisons, options.figures, strict=True):
+    for contours, comparison, figure in zip(
+        options.contours, options.comparisons, options.figures, strict=True
+    ):
         plane = Path(comparison).parent
         if plane != Path(options.cls).parent:
             lines.append(f"  plane       {plane.name}")
-        lines += [*agreement(read_json(comparison)), f"  figure      {figure}"]
+        lines += [
+            extent(read_json(contours)),
+            *agreement(read_json(comparison)),
+            f"  figure      {figure}",
+        ]
     if not options.figures:
         lines.append("  figure      none: it takes three points, not on a line")
     print("\n".join(lines))
@@ -70,6 +80,24 @@ def points(rows: Sequence[results.Row]) -> Iterator[str]:
     if without:
         yield f"  no signal   {len(without)} points, whose CLs is 1"
     yield f"  excluded    {observed} observed, {expected} expected (CLs < {LEVEL})"
+    for row in done if len(done) <= SHOWN else ():
+        cls = f"{row['CLs_obs']:.4g} observed, {row['CLs_exp_0']:.4g} expected"
+        yield f"  CLs         {row['name']}: {cls}"
+
+
+def extent(contours: Mapping[str, Any]) -> str:
+    """What is excluded of the plane: its area or, along a single axis, the ranges."""
+    units = [axis["unit"] for axis in contours["axes"].values()]
+    if len(units) == 1:
+        ranges = {
+            curve: ", ".join(f"{low:g} to {high:g} {units[0]}" for low, high in excluded) or "none"
+            for curve, excluded in contours["excluded"].items()
+        }
+        return f"  range       {ranges['observed']} observed, {ranges['expected']} expected"
+    unit = f"{units[0]}²" if units[0] == units[1] != "" else "·".join(filter(None, units))
+    areas = [*(contours["excluded_area"][curve] for curve in CURVES), contours["region_area"]]
+    observed, expected, region = (f"{_thousands(area)} {unit}".rstrip() for area in areas)
+    return f"  area        {observed} observed, {expected} expected, of {region} scanned"
 
 
 def agreement(comparison: Mapping[str, Any]) -> Iterator[str]:
@@ -85,6 +113,11 @@ def agreement(comparison: Mapping[str, Any]) -> Iterator[str]:
         )
     for reason in comparison["reasons"]:
         yield f"  because     {reason}"
+
+
+def _thousands(number: float) -> str:
+    """With three significant digits, and a space between groups of three."""
+    return f"{float(f'{number:.3g}'):,.10g}".replace(",", " ")
 
 
 def _short(number: float | None) -> str:
