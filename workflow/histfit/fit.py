@@ -12,8 +12,7 @@ from .errors import FitError
 from .interpolation import Array
 from .likelihood import LEAST_RATE, Data, deviance, expected_bins, mirrored, saturated_nll
 from .minimize import Minimum, minimize
-from .model import Model
-from .newton import Flags
+from .model import Flags, Model
 
 NO_EVENTS = 1e-12
 """Expected counts up to this are none: what they add to a likelihood is of this size."""

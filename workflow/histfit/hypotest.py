@@ -30,8 +30,7 @@ from .fit import (
 )
 from .interpolation import Array
 from .likelihood import Data, expected_bins
-from .model import Model, compile_model
-from .newton import Flags
+from .model import Flags, Model, compile_model
 
 TEST_STATISTICS = ("qtilde", "q", "t", "q0")
 N_SIGMA = (-2, -1, 0, 1, 2)
