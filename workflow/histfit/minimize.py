@@ -310,5 +310,7 @@ def _superfluous(
     weight = model.parameters.weight
     width = np.sqrt(np.where(weight > 0.0, weight, 1.0))
     back = (np.abs(x - known.x[rows]) * width).max(axis=1) < SAME_BASIN
-    back |= ~newton.indefinite & ((np.abs(target - known.x[rows]) * width).max(axis=1) < SAME_BASIN)
-    return np.asarray(back | ((newton.edm < 0.1) & (value - 3.0 * newton.edm > known.value[rows])))
+    # what an indefinite Hessian says of the minimum is not worth much
+    arriving = (np.abs(target - known.x[rows]) * width).max(axis=1) < SAME_BASIN
+    arriving |= (newton.edm < 0.1) & (value - 3.0 * newton.edm > known.value[rows])
+    return np.asarray(back | (arriving & ~newton.indefinite))
