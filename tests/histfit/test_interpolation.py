@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pyhf
 import pytest
-from histfit.interpolation import code4_coefficients, log_factors, scale, shift
+from histfit.interpolation import (
+    code4_coefficients,
+    code4_polynomials,
+    log_factors,
+    scale,
+    shift,
+)
 from models import Array
 
 ALPHA = np.array([-7.3, -2.0, -1.0, -0.999999, -0.4, 0.0, 1e-9, 0.3, 0.999999, 1.0, 1.5, 4.2])
@@ -21,10 +27,10 @@ def shifted(code: str, alpha: Array, templates: Array, side: float = 1.0) -> Arr
 
 def scaled(code: str, alpha: Array, lo: Array, hi: Array, side: float = 1.0) -> Array:
     """Factors and their two derivatives, (len(alpha), 3, len(lo))."""
-    coefficients = code4_coefficients(lo, hi)[None]
+    polynomials = code4_polynomials(code4_coefficients(lo, hi)[None])
     sides = np.full((len(alpha), 1), side)
     logs = log_factors(lo)[None], log_factors(hi)[None]
-    return scale(code, alpha[:, None], sides, coefficients, *logs)[:, 0]
+    return scale(code, alpha[:, None], sides, polynomials, *logs)[:, 0]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from .errors import InvalidWorkspace
 from .fit import observed_data, problem, solve
 from .model import Model, assemble, interpolation_codes
 from .spec import Sample, channels_by_name, read_measurement, read_sample
@@ -38,16 +39,21 @@ class Background:
             for channel, samples in channels_by_name(spec).items()
             for sample in samples.values()
         }
-        self._best: dict[str, float] = {}
-        model = self.model(spec)
-        what = problem(model, observed_data(model), 0.0)
-        best = solve(what, [model.start]).minimum
-        if best.converged[0]:
-            self._best = dict(zip(model.parameters.labels, best.x[0].tolist(), strict=True))
+        self._best: dict[frozenset[str], dict[str, float]] = {}
+        self._compile(spec)
 
     def model(self, spec: Mapping[str, Any]) -> Model:
         """Compile `spec`; samples that are the background's own objects are not read again, and
-        its fits start from the background's."""
+        its fits start from the background's in those channels that `spec` has."""
+        model = self._compile(spec)
+        best = self._best_fit(frozenset(model.channels))
+        start = model.start.copy()
+        for i, label in enumerate(model.parameters.labels):
+            if label in best and not model.parameters.fixed[i]:
+                start[0, i] = best[label]
+        return replace(model, start=start)
+
+    def _compile(self, spec: Mapping[str, Any]) -> Model:
         channels = {
             channel: {
                 name: self._samples.get(id(sample)) or read_sample(sample, channel)
@@ -56,9 +62,19 @@ class Background:
             for channel, samples in channels_by_name(spec).items()
         }
         measurement = read_measurement(spec, self._measurement)
-        model = assemble(channels, spec, measurement, *self._codes)
-        start = model.start.copy()
-        for i, label in enumerate(model.parameters.labels):
-            if label in self._best and not model.parameters.fixed[i]:
-                start[0, i] = self._best[label]
-        return replace(model, start=start)
+        return assemble(channels, spec, measurement, *self._codes)
+
+    def _best_fit(self, channels: frozenset[str]) -> dict[str, float]:
+        """Parameters of the background's fit in these `channels`; none where it has no such fit."""
+        if channels not in self._best:
+            kept = [channel for channel in self._spec["channels"] if channel["name"] in channels]
+            self._best[channels] = {}
+            try:
+                model = self._compile({**self._spec, "channels": kept})
+            except InvalidWorkspace:  # it needs a channel that is gone
+                return {}
+            best = solve(problem(model, observed_data(model), 0.0), [model.start]).minimum
+            if best.converged[0]:
+                labels = model.parameters.labels
+                self._best[channels] = dict(zip(labels, best.x[0].tolist(), strict=True))
+        return self._best[channels]

@@ -12,7 +12,7 @@ from .errors import FitError
 from .fit import Fit, Fits, Problem, demand_converged, observed_data, report
 from .hypotest import as_model, conditional, free_range, unconditional
 from .interpolation import Array
-from .likelihood import evaluate
+from .likelihood import evaluate, hessians
 from .model import Index, Model
 from .newton import FLOOR
 
@@ -176,8 +176,8 @@ def _derivatives(problem: Problem, x: Array) -> tuple[Array, Array]:
     """Hessian (P, P) and gradient (P,) of the likelihood itself at `x` (1, P)."""
     side = np.where(x < 0.0, -1.0, 1.0)
     no_wall = np.zeros_like(problem.data.counts)
-    at = evaluate(problem.model, x, problem.data, side, no_wall, hessian=True)
-    return at.hessian[0], at.gradient[0]
+    at = evaluate(problem.model, x, problem.data, side, no_wall)
+    return hessians(problem.model, at)[0][0], at.gradient[0]
 
 
 def _covariance(hessian: Array, gradient: Array, candidates: Index) -> tuple[Index, Array]:

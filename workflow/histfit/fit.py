@@ -12,8 +12,7 @@ from .errors import FitError
 from .interpolation import Array
 from .likelihood import LEAST_RATE, Data, deviance, expected_bins, mirrored, saturated_nll
 from .minimize import Minimum, minimize
-from .model import Model
-from .newton import Flags
+from .model import Flags, Index, Model
 
 NO_EVENTS = 1e-12
 """Expected counts up to this are none: what they add to a likelihood is of this size."""
@@ -72,6 +71,11 @@ class Fits:
     minimum: Minimum
     starts: NDArray[np.intp]
 
+    def take(self, row: int) -> Fits:
+        """One row."""
+        rows = np.array([row])
+        return Fits(self.minimum.take(rows), self.starts[rows])
+
     @property
     def x(self) -> Array:
         """Parameters (N, P)."""
@@ -116,16 +120,19 @@ def at_poi(model: Model, x: Array, mu: float) -> Array:
     return x
 
 
-def solve(problem: Problem, starts: Sequence[Array], doubt: Flags | None = None) -> Fits:
+def solve(problem: Problem, starts: Sequence[Array], *, alike: bool = False) -> Fits:
     """Minimize from the first of `starts` (each (N, P)); and again where that looks unsafe.
 
     Unsafe is a fit that did not converge, met an indefinite Hessian, or ended with the POI at a
-    bound, or that there is `doubt` of (N,) for other reasons. It is repeated from the other starts,
-    and, where it did not converge or the Hessian was indefinite, from its mirror image (see
-    `likelihood.mirrored`). The lowest objective wins; a lower one that did not converge makes the
-    fit fail. It is infinite where there are events but no parameters in reach that expect any.
+    bound. It is repeated from the other starts, and, where it did not converge or the Hessian was
+    indefinite, from its mirror image (see `likelihood.mirrored`). Where the rows' data are `alike`,
+    their likelihoods have about the same minima: if one fit is unsafe, all are, and each is
+    repeated from where the row before it ended, too, at first and with the lowest objective.
+
+    The lowest objective wins; a lower one that did not converge makes the fit fail. It is infinite
+    where there are events but no parameters in reach that expect any.
     """
-    fits = _solve(problem, starts, doubt)
+    fits = _solve(problem, starts, alike)
     expected = expected_bins(problem.model, fits.x)
     extended = (expected < LEAST_RATE * problem.data.counts).any(axis=1)
     if extended.any():
@@ -133,34 +140,52 @@ def solve(problem: Problem, starts: Sequence[Array], doubt: Flags | None = None)
     return fits
 
 
-def _solve(problem: Problem, starts: Sequence[Array], doubt: Flags | None) -> Fits:
+def _solve(problem: Problem, starts: Sequence[Array], alike: bool) -> Fits:
     model, (counts, aux) = problem.model, problem.data
     best = minimize(model, starts[0], problem.data, problem.fixed, problem.bounds)
     bent = ~best.converged | best.indefinite
-    unsafe = bent if doubt is None else bent | doubt
+    unsafe = bent
     if model.poi is not None and not problem.fixed[model.poi]:
-        unsafe = unsafe | (best.x[:, [model.poi]] == problem.bounds[model.poi]).any(axis=1)
-    tried = np.ones(len(best.x), dtype=np.intp)
-    searches = []
+        unsafe = bent | (best.x[:, [model.poi]] == problem.bounds[model.poi]).any(axis=1)
+    if alike and unsafe.any():
+        unsafe = np.ones_like(unsafe)
+        starts = [*starts, np.roll(best.x, 1, axis=0)]
+    fits = Fits(best, np.ones(len(best.x), dtype=np.intp))
+    searches = [(unsafe.nonzero()[0], start[unsafe]) for start in starts[1:]]
     if bent.any():
-        rows = bent.nonzero()[0]
-        image = mirrored(model, best.x[rows], Data(counts[rows], aux[rows]))
-        searches.append((rows, image))
-    if unsafe.any():
-        rows = unsafe.nonzero()[0]
-        searches += [(rows, start[rows]) for start in starts[1:]]
-    for rows, start in searches:
-        data = Data(counts[rows], aux[rows])
-        known = best.take(rows)
-        other = minimize(model, start, data, problem.fixed, problem.bounds, known)
-        tried[rows] += 1
+        data = Data(counts[bent], aux[bent])
+        searches.append((bent.nonzero()[0], mirrored(model, best.x[bent], data)))
+    lower = _search_again(problem, fits, searches)
+    if alike and lower.any():
+        after = np.roll(lower, 1)
+        _search_again(problem, fits, [(after.nonzero()[0], np.roll(best.x, 1, axis=0)[after])])
+    return fits
+
+
+def _search_again(problem: Problem, fits: Fits, searches: list[tuple[Index, Array]]) -> Flags:
+    """Repeat some rows' `fits` from other points (n, P), all at once, and keep what is lower; says
+    where."""
+    best, (counts, aux) = fits.minimum, problem.data
+    improved = np.zeros(len(best.x), dtype=bool)
+    searches = [(rows, points) for rows, points in searches if len(rows)]
+    if not searches:
+        return improved
+    every, points = (np.concatenate(parts) for parts in zip(*searches, strict=True))
+    data, known = Data(counts[every], aux[every]), best.take(every)
+    found = minimize(problem.model, points, data, problem.fixed, problem.bounds, known)
+    first = 0
+    for rows, _ in searches:
+        other = found.take(np.arange(first, first + len(rows)))
+        first += len(rows)
+        fits.starts[rows] += 1
         best.iterations[rows] += other.iterations
-        difference = other.value - known.value
+        difference = other.value - best.value[rows]
         lower = difference < -SAME_MINIMUM
-        lower |= (difference < SAME_MINIMUM) & other.converged & ~known.converged
+        lower |= (difference < SAME_MINIMUM) & other.converged & ~best.converged[rows]
+        improved[rows] |= lower
         for mine, others in zip(best[:-1], other[:-1], strict=True):
             mine[rows[lower]] = others[lower]
-    return Fits(best, tried)
+    return improved
 
 
 def report(problem: Problem, fits: Fits, row: int = 0) -> Fit:

@@ -31,7 +31,6 @@ from .fit import (
 from .interpolation import Array
 from .likelihood import Data, expected_bins
 from .model import Model, compile_model
-from .newton import Flags
 
 TEST_STATISTICS = ("qtilde", "q", "t", "q0")
 N_SIGMA = (-2, -1, 0, 1, 2)
@@ -107,19 +106,19 @@ def hypotest(
     data = observed_data(model)
     background, asimov_truth = conditional(model, data, asimov_mu, [model.start])
     asimov_data = expected_data(model, asimov_truth.x)
-    tested, tested_fit = conditional(model, data, mu, [asimov_truth.x, model.parameters.init[None]])
+    both = Data(*(np.concatenate(parts) for parts in zip(data, asimov_data, strict=True)))
+    starts = [asimov_truth.x, model.parameters.init[None]]
+    tested, fits_to_both = conditional(model, both, mu, starts, alike=True)
+    tested_fit, asimov_fit = fits_to_both.take(0), fits_to_both.take(1)
     free, free_fit = unconditional(model, data, (lower, upper), [tested_fit, asimov_truth])
-    starts = [tested_fit.x, asimov_truth.x, model.parameters.init[None]]
-    # where the data's likelihood has several minima, that of the Asimov data has them, too
-    asimov, asimov_fit = conditional(model, asimov_data, mu, starts, tested_fit.starts > 1)
     muhat = None if model.poi is None else float(free_fit.x[0, model.poi])
     q_obs = test_statistic(test_stat, mu, muhat, tested_fit.value[0] - free_fit.value[0])
     q_asimov = test_statistic(test_stat, mu, asimov_mu, asimov_fit.value[0])
     fits = {
         "background": report(background, asimov_truth),
-        "conditional": report(tested, tested_fit),
+        "conditional": report(tested, fits_to_both, 0),
         "free": report(free, free_fit),
-        "asimov": report(asimov, asimov_fit),
+        "asimov": report(tested, fits_to_both, 1),
     }
     for name, fit in fits.items():
         demand_converged(fit, f"{name} fit at mu = {mu:g}")
@@ -155,11 +154,13 @@ def free_range(
 
 
 def conditional(
-    model: Model, data: Data, mu: float, starts: list[Array], doubt: Flags | None = None
+    model: Model, data: Data, mu: float, starts: list[Array], *, alike: bool = False
 ) -> tuple[Problem, Fits]:
-    """Fit with the POI at `mu`, from `starts` (each (N, P)); for `doubt` see `solve`."""
-    what = problem(model, data, mu)
-    return what, solve(what, [at_poi(model, start, mu) for start in starts], doubt)
+    """Fits to N rows of `data` with the POI at `mu`, each from `starts` (each (1, P)); for `alike`
+    see `solve`."""
+    what, rows = problem(model, data, mu), len(data.counts)
+    points = [np.repeat(at_poi(model, start, mu), rows, axis=0) for start in starts]
+    return what, solve(what, points, alike=alike)
 
 
 def unconditional(

@@ -46,11 +46,9 @@ class Shift(NamedTuple):
 
 def shift(code: str, alpha: Array, side: Array) -> Shift:
     """The additive basis of a histosys `code` at `alpha` (N, K)."""
-    magnitude = np.abs(alpha)
-    sign = np.where(alpha == 0.0, side, np.sign(alpha))
     if code == "code0":
-        return Shift(alpha, 8.0 * magnitude, 8.0 * sign, 0.0 * alpha)
-    square = alpha * alpha
+        sign = np.where(alpha == 0.0, side, np.sign(alpha))
+        return Shift(alpha, 8.0 * np.abs(alpha), 8.0 * sign, 0.0 * alpha)
     if code == "code2":
         # pyhf's own form beyond ±1: (S + 16 A)(α − 1) above and (S − 16 A) α below.
         above, below = alpha > 1.0, alpha < -1.0
@@ -58,16 +56,17 @@ def shift(code: str, alpha: Array, side: Array) -> Shift:
         beyond = np.where(above, alpha - 1.0, alpha)
         return Shift(
             np.where(outside, beyond, alpha),
-            np.where(outside, 16.0 * sign * beyond, 8.0 * square),
-            np.where(outside, 16.0 * sign, 16.0 * alpha),
+            np.where(outside, 16.0 * np.sign(alpha) * beyond, 8.0 * alpha * alpha),
+            np.where(outside, 16.0 * np.sign(alpha), 16.0 * alpha),
             np.where(outside, 0.0, 16.0),
         )
-    inside = magnitude < 1.0
+    inner = np.minimum(np.maximum(alpha, -1.0), 1.0)
+    square = inner * inner
     return Shift(
         alpha,
-        np.where(inside, square * (15.0 + square * (3.0 * square - 10.0)), 8.0 * magnitude),
-        np.where(inside, alpha * (30.0 + square * (18.0 * square - 40.0)), 8.0 * sign),
-        np.where(inside, 30.0 + square * (90.0 * square - 120.0), 0.0),
+        square * (15.0 + square * (3.0 * square - 10.0)) + 8.0 * np.abs(alpha - inner),
+        inner * (30.0 + square * (18.0 * square - 40.0)),
+        30.0 + square * (90.0 * square - 120.0),
     )
 
 
@@ -100,31 +99,37 @@ def code4_coefficients(lo: Array, hi: Array) -> Array:
     )
 
 
-_DEGREE = np.arange(1.0, 7.0)
+def code4_polynomials(coefficients: Array) -> Array:
+    """Coefficients of αⁱ, i = 0…6, in code4's f, f' and f'' (K, 7, 3, G), from a₁…a₆ (K, 6, G)."""
+    k, degree, groups = coefficients.shape
+    result = np.zeros((k, degree + 1, 3, groups))
+    result[:, 0, 0] = 1.0
+    result[:, 1:, 0] = coefficients
+    for order in (1, 2):
+        powers = np.arange(1.0, degree + 1)[:, None]
+        np.multiply(result[:, 1:, order - 1], powers, out=result[:, :-1, order])
+    return result
 
 
 def scale(
-    code: str, alpha: Array, side: Array, coefficients: Array, log_lo: Array, log_hi: Array
+    code: str, alpha: Array, side: Array, polynomials: Array, log_lo: Array, log_hi: Array
 ) -> Array:
     """Scale factors f and derivatives f', f'' of a normsys `code`, shape (N, K, 3, G).
 
-    `alpha` and `side` have shape (N, K), `coefficients` (K, 6, G), the logs (K, G): G groups of
+    `alpha` and `side` have shape (N, K), `polynomials` (K, 7, 3, G), the logs (K, G): G groups of
     cells that share a normsys, one a channel and sample.
     """
     n, k = alpha.shape
+    groups = log_hi.shape[1]
     if code == "code1":
-        result = np.empty((n, k, 3, log_hi.shape[1]))
+        result = np.empty((n, k, 3, groups))
         outside = np.ones(alpha.shape, dtype=bool)
     else:
-        powers = np.empty((n, k, 3, 6))
-        powers[:, :, 0] = alpha[:, :, None]
-        np.multiply.accumulate(powers[:, :, 0], axis=2, out=powers[:, :, 0])
-        powers[:, :, 1, 0] = 1.0
-        np.multiply(powers[:, :, 0, :-1], _DEGREE[1:], out=powers[:, :, 1, 1:])
-        powers[:, :, 2, 0] = 0.0
-        np.multiply(powers[:, :, 1, :-1], _DEGREE[1:], out=powers[:, :, 2, 1:])
-        result = powers @ coefficients
-        result[:, :, 0] += 1.0
+        powers = np.empty((n, k, 1, 7))
+        powers[..., 0] = 1.0
+        powers[..., 1:] = alpha[:, :, None, None]
+        np.multiply.accumulate(powers, axis=3, out=powers)
+        result = (powers @ polynomials.reshape(k, 7, 3 * groups)).reshape(n, k, 3, groups)
         outside = np.abs(alpha) >= 1.0
     if outside.any():
         fit, parameter = np.nonzero(outside)

@@ -16,7 +16,7 @@ import numpy as np
 from scipy.special import gammaln
 
 from .interpolation import Array, scale, shift
-from .model import Model
+from .model import Flags, Index, Model
 
 TINY = 1e-150
 """Stands for a smaller factor, so that logarithmic derivatives stay finite."""
@@ -45,81 +45,73 @@ class Rates(NamedTuple):
     bins: Array  # λ, (N, B)
     cells: Array  # r, (N, C)
     factor: Array  # f, (N, C)
-    slope: Array  # ∂(nominal + shift)/∂α, (N, Kh, C)
-    curvature: Array  # second derivative of v(α), (N, Kh)
-    log_slope: Array  # L = ∂ log f/∂x, (N, P − first scaling parameter, C)
+    slope: Array  # v'(α), (N, Kh)
+    curvature: Array  # v''(α), (N, Kh)
+    scale_slope: Array  # f'/f of normsys, (N, Kn, G)
     scale_curvature: Array  # f''/f of normsys, (N, Kn, G)
+    free: Array  # the other factors, (N, Kf)
 
 
 class Evaluation(NamedTuple):
-    """The objective (NLL less that of the saturated model) and its derivatives.
+    """The objective (NLL less that of the saturated model) with its gradient, and what `hessians`
+    needs.
 
     Attributes:
         value, gradient: (N,) and (N, P)
-        hessian, gauss_newton: the Hessian and that part of it which is positive semidefinite,
-            (N, P, P), or empty where not asked for
         pressure: the price that the wall of every bin should have (see `WALL`), (N, B)
         unsettled: what wrong prices add to the value, (N,)
+        weight, curvature: first and second derivatives of the main terms by λ, (N, B)
+        constraint: second derivatives of the constraint terms, (N, P)
     """
 
     value: Array
     gradient: Array
-    hessian: Array
-    gauss_newton: Array
     pressure: Array
     unsettled: Array
+    weight: Array
+    curvature: Array
+    constraint: Array
+    rates: Rates
+
+    def take(self, rows: Index | Flags) -> Evaluation:
+        """Some rows, copied."""
+        rates = Rates._make(part[rows] for part in self.rates)
+        return Evaluation._make([*(part[rows] for part in self[:-1]), rates])
+
+    def put(self, rows: Index, others: Evaluation) -> None:
+        """Replace some rows by all of `others`."""
+        for mine, theirs in zip(self[:-1], others[:-1], strict=True):
+            mine[rows] = theirs
+        for mine, theirs in zip(self.rates, others.rates, strict=True):
+            mine[rows] = theirs
 
 
 def expected_bins(model: Model, x: Array) -> Array:
     """Expected rates λ (N, B)."""
-    alpha = x[:, model.histosys]
-    moved = shift(model.histosys_code, alpha, np.ones_like(alpha))
-    shifted = _shifted(model, moved.u, moved.v)
-    alpha = x[:, model.normsys]
-    scales = scale(
-        model.normsys_code,
-        alpha,
-        np.ones_like(alpha),
-        model.coefficients,
-        model.log_lo,
-        model.log_hi,
-    )
-    factor = np.multiply.reduce(scales[:, :, 0], axis=1)[:, model.group]
-    factor *= _product(model, x[:, model.factors])
-    return np.add.reduceat(shifted * factor, model.bin_starts, axis=1)
+    plain = np.ones_like(x)
+    moved = shift(model.histosys_code, x[:, model.histosys], plain[:, model.histosys])
+    scales = _scales(model, x[:, model.normsys], plain)[:, :, 0]
+    cells = _shifted(model, moved.u, moved.v) * _product(model, scales, x[:, model.factors])
+    return np.add.reduceat(cells, model.bin_starts, axis=1)
 
 
 def rates(model: Model, x: Array, side: Array) -> Rates:
     """Rates and derivatives at `x` (N, P); `side` (N, P) chooses one side at a kink."""
     moved = shift(model.histosys_code, x[:, model.histosys], side[:, model.histosys])
-    shifted = _shifted(model, moved.u, moved.v)
-    slope = moved.dv[:, :, None] * model.shifts[1]
-    slope += model.shifts[0]
-
-    scales = scale(
-        model.normsys_code,
-        x[:, model.normsys],
-        side[:, model.normsys],
-        model.coefficients,
-        model.log_lo,
-        model.log_hi,
-    )
+    scales = _scales(model, x[:, model.normsys], side)
     scale_value = _nonzero(scales[:, :, 0])
-    free = _nonzero(x[:, model.factors])
-    n_scale = scale_value.shape[1]
-    log_slope = np.empty((len(x), n_scale + free.shape[1], len(model.nominal)))
-    log_slope[:, :n_scale] = (scales[:, :, 1] / scale_value)[:, :, model.group]
-    np.divide(model.incidence, free[:, :, None], out=log_slope[:, n_scale:])
-    factor = np.multiply.reduce(scale_value, axis=1)[:, model.group] * _product(model, free)
-    cells = shifted * factor
+    free = _nonzero(x[:, model.factors].copy())
+    factor = _product(model, scale_value, free)
+    cells = _shifted(model, moved.u, moved.v) * factor
     return Rates(
         bins=np.add.reduceat(cells, model.bin_starts, axis=1),
         cells=cells,
         factor=factor,
-        slope=slope,
+        slope=moved.dv,
         curvature=moved.d2v,
-        log_slope=log_slope,
+        scale_slope=scales[:, :, 1] / scale_value,
         scale_curvature=scales[:, :, 2] / scale_value,
+        free=free,
     )
 
 
@@ -132,15 +124,8 @@ def cell_slopes(model: Model, x: Array) -> tuple[Array, Array]:
     return np.where(np.abs(cells) < math.sqrt(TINY), 0.0, cells), 0.5 * (right + left)
 
 
-def evaluate(
-    model: Model, x: Array, data: Data, side: Array, wall: Array, *, hessian: bool
-) -> Evaluation:
-    """The objective with its derivatives at `x` (N, P).
-
-    With J the bins' and r the cells' derivatives, D the histosys slopes, L the logarithmic slopes
-    of the factors, and w = 1 − n/λ, the Hessian is J diag(n/λ²) Jᵀ + X Lᵀ + L Xᵀ with
-    X = w (f D + r L/2), but for its diagonal, which is written down exactly.
-    """
+def evaluate(model: Model, x: Array, data: Data, side: Array, wall: Array) -> Evaluation:
+    """The objective with its gradient at `x` (N, P)."""
     rate = rates(model, x, side)
     main, weight, curvature = _poisson(data.counts, rate.bins)
     empty = data.counts == 0.0
@@ -152,29 +137,43 @@ def evaluate(
         main = main + cost.sum(axis=1)
         weight = weight - pressure
         curvature = curvature + WALL * (pressure > 0.0)
-    constraint, constraint_gradient, constraint_curvature = _constraints(model, x, data.aux)
-
-    derivative, scaled_by, cross = _cell_derivatives(model, rate)
-    jacobian = np.add.reduceat(derivative, model.bin_starts, axis=2)
-    gradient = (jacobian @ weight[:, :, None])[:, :, 0] + constraint_gradient
-    value = main + constraint
-    if not hessian:
-        none = np.empty((len(x), 0, 0))
-        return Evaluation(value, gradient, none, none, pressure, unsettled)
+    value, gradient, constraint = _constraints(model, x, data.aux)
 
     cell_weight = weight.take(model.bin, axis=1)
+    by_shift = _times(model.shifts.reshape(-1, len(model.nominal)), cell_weight * rate.factor)
+    n_shift = model.histosys.stop
+    gradient[:, model.histosys] += by_shift[:, :n_shift] + rate.slope * by_shift[:, n_shift:]
+    cell_weight *= rate.cells
+    gradient[:, model.normsys] += _times(rate.scale_slope, _by_group(model, cell_weight))
+    gradient[:, model.factors] += _times(model.incidence, cell_weight) / rate.free
+    value += main
+    return Evaluation(value, gradient, pressure, unsettled, weight, curvature, constraint, rate)
+
+
+def hessians(model: Model, at: Evaluation) -> tuple[Array, Array]:
+    """The Hessian, and its positive semidefinite Gauss-Newton part, both (N, P, P).
+
+    With J the bins' and r the cells' derivatives, D the histosys slopes, L the logarithmic slopes
+    of the factors, and w = 1 − n/λ, the Hessian is J diag(n/λ²) Jᵀ + X Lᵀ + L Xᵀ with
+    X = w (f D + r L/2), but for its diagonal, which is written down exactly.
+    """
+    rate, scaling = at.rates, slice(model.normsys.start, None)
+    derivative, scaled_by, log_slope, cross = _cell_derivatives(model, rate)
+    jacobian = np.add.reduceat(derivative, model.bin_starts, axis=2)
+    cell_weight = at.weight.take(model.bin, axis=1)
     diagonal = _diagonal(model, rate, cell_weight, cross)
     scaled_by *= 0.5
-    derivative[:, model.normsys.start :] -= scaled_by
+    derivative[:, scaling] -= scaled_by
     derivative *= cell_weight[:, None, :]
-    mixed = derivative @ rate.log_slope.transpose(0, 2, 1)
-    gauss_newton = (jacobian * curvature[:, None, :]) @ jacobian.transpose(0, 2, 1)
-    np.einsum("nii->ni", gauss_newton)[...] += constraint_curvature
-    result = gauss_newton.copy()
-    result[:, :, model.normsys.start :] += mixed
-    result[:, model.normsys.start :, :] += mixed.transpose(0, 2, 1)
-    np.einsum("nii->ni", result)[...] = np.einsum("nii->ni", gauss_newton) + diagonal
-    return Evaluation(value, gradient, result, gauss_newton, pressure, unsettled)
+    mixed = derivative @ log_slope.transpose(0, 2, 1)
+    gauss_newton = (jacobian * at.curvature[:, None, :]) @ jacobian.transpose(0, 2, 1)
+    of_gauss_newton = np.einsum("nii->ni", gauss_newton)
+    of_gauss_newton += at.constraint
+    hessian = gauss_newton.copy()
+    hessian[:, :, scaling] += mixed
+    hessian[:, scaling, :] += mixed.transpose(0, 2, 1)
+    np.einsum("nii->ni", hessian)[...] = of_gauss_newton + diagonal
+    return hessian, gauss_newton
 
 
 def saturated_nll(model: Model, data: Data) -> Array:
@@ -226,15 +225,7 @@ def mirrored(model: Model, x: Array, data: Data) -> Array:
     turned[:, model.histosys] += (back.v - forth.v)[:, :, None] * model.shifts[1]
     turned *= rate.factor[:, None, :]
     here, there = (
-        scale(
-            model.normsys_code,
-            sign * x[:, model.normsys],
-            plain[:, model.normsys],
-            model.coefficients,
-            model.log_lo,
-            model.log_hi,
-        )[:, :, 0]
-        for sign in (1.0, -1.0)
+        _scales(model, sign * x[:, model.normsys], plain)[:, :, 0] for sign in (1.0, -1.0)
     )
     turned[:, model.normsys] *= (there / _nonzero(here))[:, :, model.group]
     bins = np.add.reduceat(turned, model.bin_starts, axis=2)
@@ -246,20 +237,41 @@ def mirrored(model: Model, x: Array, data: Data) -> Array:
     return result
 
 
+def _scales(model: Model, alpha: Array, side: Array) -> Array:
+    """f, f' and f'' of normsys at `alpha` (N, Kn), (N, Kn, 3, G)."""
+    logs = model.log_lo, model.log_hi
+    return scale(model.normsys_code, alpha, side[:, model.normsys], model.polynomials, *logs)
+
+
 def _shifted(model: Model, u: Array, v: Array) -> Array:
     """nominal + S u + A v, (N, C)."""
     basis = np.concatenate([u, v], axis=1)[:, None, :]
     return (basis @ model.shifts.reshape(-1, len(model.nominal)))[:, 0] + model.nominal
 
 
-def _product(model: Model, factors: Array) -> Array:
-    """Product of the factors of each cell, (N, C)."""
-    padded = np.concatenate([factors, np.ones((len(factors), 1))], axis=1)
-    return np.asarray(np.multiply.reduce(padded[:, model.slots], axis=2))
+def _product(model: Model, scales: Array, factors: Array) -> Array:
+    """Product of the normsys `scales` (N, Kn, G) and the `factors` (N, Kf) of each cell, (N, C)."""
+    padded = np.ones((len(factors), factors.shape[1] + 1))
+    padded[:, :-1] = factors
+    product = np.multiply.reduce(padded.take(model.slots, axis=1), axis=2)
+    product *= np.multiply.reduce(scales, axis=1).take(model.group, axis=1)
+    return np.asarray(product)
 
 
 def _nonzero(factors: Array) -> Array:
+    if factors.size and np.abs(factors).min() >= TINY:
+        return factors
     return np.where(np.abs(factors) < TINY, TINY, factors)
+
+
+def _times(matrix: Array, vectors: Array) -> Array:
+    """One matrix, or one a row, times one vector a row."""
+    return (matrix @ vectors[:, :, None])[..., 0]
+
+
+def _by_group(model: Model, cells: Array) -> Array:
+    """Sums of `cells` (N, C) over every group, (N, G)."""
+    return np.add.reduceat(cells.take(model.by_group, axis=1), model.group_starts, axis=1)
 
 
 def _deviance(counts: Array, expected: Array) -> Array:
@@ -296,45 +308,48 @@ def _constraints(model: Model, x: Array, aux: Array) -> tuple[Array, Array, Arra
     pull = x - aux
     gradient = parameters.weight * pull
     value = 0.5 * (gradient * pull).sum(axis=1)
-    curvature = np.broadcast_to(parameters.weight, x.shape)
-    poisson = np.flatnonzero(parameters.tau)
+    curvature = np.empty_like(x)
+    curvature[...] = parameters.weight
+    poisson = parameters.poisson
     if len(poisson):
         tau = parameters.tau[poisson]
         counts, gamma = aux.take(poisson, axis=1), x.take(poisson, axis=1)
         main, first, second = _poisson(counts, tau * gamma)
-        value = value + main
+        value += main
         gradient[:, poisson] = tau * first
-        curvature = curvature.copy()
         curvature[:, poisson] = tau * tau * second
     return value, gradient, curvature
 
 
-def _cell_derivatives(model: Model, rate: Rates) -> tuple[Array, Array, Array]:
-    """∂r/∂x (N, P, C); its part r L by the factors, and the cross terms D L of the parameters that
-    shift and scale."""
+def _cell_derivatives(model: Model, rate: Rates) -> tuple[Array, Array, Array, Array]:
+    """∂r/∂x (N, P, C); its part r L by the factors; the logarithmic slopes L; and the cross terms
+    D L of the parameters that shift and scale."""
     n_shift, first = model.histosys.stop, model.normsys.start
-    scaled_by = rate.cells[:, None, :] * rate.log_slope
-    n_fits, n_scaling, n_cells = scaled_by.shape
+    n_fits, n_scale, _ = rate.scale_slope.shape
+    n_scaling, n_cells = n_scale + rate.free.shape[1], len(model.nominal)
+    log_slope = np.empty((n_fits, n_scaling, n_cells))
+    log_slope[:, :n_scale] = rate.scale_slope.take(model.group, axis=2)
+    np.divide(model.incidence, rate.free[:, :, None], out=log_slope[:, n_scale:])
+    scaled_by = rate.cells[:, None, :] * log_slope
     derivative = np.empty((n_fits, first + n_scaling, n_cells))
     shifted_by = derivative[:, :n_shift]
-    np.multiply(rate.factor[:, None, :], rate.slope, out=shifted_by)
-    cross = shifted_by[:, first:] * rate.log_slope[:, : max(n_shift - first, 0)]
+    np.multiply(rate.slope[:, :, None], model.shifts[1], out=shifted_by)
+    shifted_by += model.shifts[0]
+    shifted_by *= rate.factor[:, None, :]
+    cross = shifted_by[:, first:] * log_slope[:, : max(n_shift - first, 0)]
     derivative[:, n_shift:] = scaled_by[:, n_shift - first :]
     derivative[:, first:n_shift] += scaled_by[:, : n_shift - first]
-    return derivative, scaled_by, cross
+    return derivative, scaled_by, log_slope, cross
 
 
 def _diagonal(model: Model, rate: Rates, cell_weight: Array, cross: Array) -> Array:
     """Σ w ∂²r/∂x² of every parameter, (N, P)."""
     result = np.zeros((len(cell_weight), len(model.parameters.labels)))
-    weighted = cell_weight * rate.factor
-    asymmetry = (model.shifts[1] @ weighted[:, :, None])[:, :, 0]
-    result[:, model.histosys] = rate.curvature * asymmetry
+    result[:, model.histosys] = rate.curvature * _times(model.shifts[1], cell_weight * rate.factor)
     both = slice(model.normsys.start, model.histosys.stop)
-    result[:, both] += 2.0 * (cross @ cell_weight[:, :, None])[:, :, 0]
-    by_group = (cell_weight * rate.cells).take(model.by_group, axis=1)
-    sums = np.add.reduceat(by_group, model.group_starts, axis=1)
-    result[:, model.normsys] += (rate.scale_curvature @ sums[:, :, None])[:, :, 0]
+    result[:, both] += 2.0 * _times(cross, cell_weight)
+    sums = _by_group(model, cell_weight * rate.cells)
+    result[:, model.normsys] += _times(rate.scale_curvature, sums)
     return result
 
 

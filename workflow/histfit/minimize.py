@@ -9,17 +9,15 @@ function. N minimizations run side by side, one a row; no row's result depends o
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .interpolation import Array
-from .likelihood import Data, Evaluation, evaluate
-from .model import Model
-from .newton import EDM_TOLERANCE, FLOOR, UNSETTLED, WORTHWHILE, Flags, Newton, newton_step
+from .likelihood import Data, Evaluation, evaluate, hessians
+from .model import Flags, Index, Model
+from .newton import EDM_TOLERANCE, FLOOR, UNSETTLED, WORTHWHILE, Newton, newton_step
 
 SETTLED = 1e-5
 """EDM below which one more step, with the gradient at its end but the same Hessian, is enough."""
@@ -39,8 +37,6 @@ ROUNDING = 1e-13
 
 SAME_BASIN = 0.3
 """A search that comes this close to a known minimum (in σ of the constraints) will end there."""
-
-Rows = NDArray[np.intp]
 
 
 class Minimum(NamedTuple):
@@ -62,9 +58,9 @@ class Minimum(NamedTuple):
     gradient: Array
     converged: Flags
     indefinite: Flags
-    iterations: Rows
+    iterations: Index
 
-    def take(self, rows: Rows) -> Minimum:
+    def take(self, rows: Index) -> Minimum:
         """The minima of some rows, copied."""
         return Minimum(
             self.x[rows],
@@ -106,21 +102,22 @@ def minimize(
         indefinite=np.zeros(n_fits, dtype=bool),
         iterations=np.zeros(n_fits, dtype=np.intp),
     )
-    rows: Rows = np.arange(n_fits)
-    kinks = _Kinks(model.kinked, x)
-    wall = np.zeros_like(data.counts)
-    now = evaluate(model, x, data, kinks.side, wall, hessian=True)
-    edm = result.edm
+    fits = _Fits(
+        model, np.arange(n_fits), x, data, np.zeros_like(data.counts), np.where(x < 0.0, -1.0, 1.0)
+    )
+    now, edm = fits.evaluate(x), result.edm
     for iteration in range(1, MAX_ITERATIONS + 1):
         building = (now.unsettled > UNSETTLED) & (edm < WORTHWHILE)
         if building.any():
-            wall = np.where(building[:, None], now.pressure, wall)
-        if kinks.turn(x, now.gradient) or building.any():
-            now = evaluate(model, x, data, kinks.side, wall, hessian=True)
-        low, high = kinks.confine(bounds)
+            fits.wall = np.where(building[:, None], now.pressure, fits.wall)
+        if fits.turn(now.gradient) or building.any():
+            now = fits.evaluate(fits.x)
+        rows, x = fits.rows, fits.x
+        low, high = fits.confine(bounds)
         held = fixed | _pushed_out(x, now.gradient, low, high)
         gradient = np.where(held, 0.0, now.gradient)
-        newton = newton_step(now, gradient, held, low - x, high - x)
+        matrices = hessians(model, now)
+        newton = newton_step(*matrices, now.unsettled, gradient, held, low - x, high - x)
         result.x[rows] = x
         result.value[rows] = now.value
         result.edm[rows] = newton.edm
@@ -131,87 +128,163 @@ def minimize(
         target = np.clip(x + newton.step, low, high)
         target = np.where(newton.pinned < 0, low, np.where(newton.pinned > 0, high, target))
         going_on = np.ones(len(rows), dtype=bool)
-        settled = ((newton.edm < SETTLED) & ~newton.saddle).nonzero()[0]
-        if len(settled):
-            going_on[settled] = ~_finish(
-                model,
-                target[settled],
-                Data(data.counts[settled], data.aux[settled]),
-                kinks.side[settled],
-                wall[settled],
-                (low[settled], high[settled]),
-                ((held | (newton.pinned != 0))[settled], fixed),
-                partial(newton.solve, settled),
-                np.einsum("nii->ni", now.gauss_newton)[settled],
-                result,
-                rows[settled],
-            )
         if known is not None:
-            given_up = going_on & _superfluous(model, x, target, now.value, newton, known, rows)
-            result.value[rows[given_up]] = np.inf
-            going_on &= ~given_up
-        if not going_on.any():
-            break
-        if not going_on.all():
-            kinks.keep(going_on)
-            data = Data(data.counts[going_on], data.aux[going_on])
-            wall = wall[going_on]
-            rows = rows[going_on]
-            x, target, gradient = (a[going_on] for a in (x, target, gradient))
-        slope = (gradient * (target - x)).sum(axis=1)
-        saddle, edm = newton.saddle[going_on], newton.edm[going_on]
-        x, now, too_high = _search(
-            model, x, target, now.value[going_on], slope, saddle, data, kinks.side, wall
-        )
-        if too_high.any():
-            result.converged[rows] = too_high & saddle
-            going_on = ~too_high
+            going_on = ~_superfluous(model, x, target, now.value, newton, known, rows)
+            result.value[rows[~going_on]] = np.inf
             if not going_on.any():
                 break
-            kinks.keep(going_on)
-            data = Data(data.counts[going_on], data.aux[going_on])
-            wall = wall[going_on]
-            rows, x, edm = rows[going_on], x[going_on], edm[going_on]
-            now = Evaluation(*(part[going_on] for part in now))
+        there = fits.evaluate(target)
+        slope = (gradient * (target - x)).sum(axis=1)
+        too_high = going_on & _too_high(there.value, now.value, slope)
+        holds = held | (newton.pinned != 0), fixed
+        curvature = np.einsum("nii->ni", matrices[1])
+        settled = (going_on & (newton.edm < SETTLED) & ~newton.saddle).nonzero()[0]
+        if len(settled):
+            done = _finish(
+                fits, target, there, settled, newton, holds, (low, high), curvature, result
+            )
+            going_on[done] = False
+        if (too_high & going_on).any():
+            stuck = _backtrack(fits, target, there, now.value, slope, too_high & going_on, newton)
+            result.converged[rows[stuck]] = newton.saddle[stuck]
+            going_on[stuck] = False
+        if not going_on.any():
+            break
+        fits.x, now, edm = target, there, newton.edm
+        if not going_on.all():
+            fits.keep(going_on)
+            now, edm = now.take(going_on), edm[going_on]
     return result
 
 
-def _search(
-    model: Model,
-    x: Array,
+@dataclass(slots=True)
+class _Fits:
+    """The fits that are not finished yet, row by row.
+
+    Parameters whose derivative jumps at 0 stay on one side of it a step. Where that side slopes up,
+    the other one is tried before 0 counts as a minimum.
+
+    Attributes:
+        rows: their numbers among all fits
+        x: where they are
+        wall: see `likelihood.WALL`
+        side: of kinked parameters
+        turned: whether the side was changed at 0 already, None before any was
+    """
+
+    model: Model
+    rows: Index
+    x: Array
+    data: Data
+    wall: Array
+    side: Array
+    turned: Flags | None = None
+
+    def evaluate(self, x: Array, some: Index | slice = slice(None)) -> Evaluation:
+        """The objective of `some` fits at `x`."""
+        data = Data(self.data.counts[some], self.data.aux[some])
+        return evaluate(self.model, x, data, self.side[some], self.wall[some])
+
+    def turn(self, gradient: Array) -> bool:
+        """Change side where a parameter stands at 0 and its side slopes up; whether any did."""
+        if not self.model.kinked.any():
+            return False
+        if self.turned is None:
+            self.turned = np.zeros(self.x.shape, dtype=bool)
+        self.turned &= self.x == 0.0
+        turning = self.model.kinked & (self.x == 0.0) & (self.side * gradient > 0.0) & ~self.turned
+        self.side = np.where(turning, -self.side, self.side)
+        self.turned |= turning
+        return bool(turning.any())
+
+    def confine(self, bounds: Array) -> tuple[Array, Array]:
+        """Lower and upper bounds that keep every kinked parameter on its side."""
+        kinked, side = self.model.kinked, self.side
+        low, high = bounds.T
+        if not kinked.any():
+            return low, high
+        low = np.where(kinked & (side > 0.0), np.maximum(low, 0.0), low)
+        return low, np.where(kinked & (side < 0.0), np.minimum(high, 0.0), high)
+
+    def keep(self, rows: Flags) -> None:
+        """Drop all other rows."""
+        self.rows, self.x = self.rows[rows], self.x[rows]
+        self.data = Data(self.data.counts[rows], self.data.aux[rows])
+        self.wall, self.side = self.wall[rows], self.side[rows]
+        if self.turned is not None:
+            self.turned = self.turned[rows]
+
+
+def _too_high(value: Array, before: Array, promised: Array) -> Flags:
+    """Whether the objective did not fall as the slope promised."""
+    return np.asarray(~(value <= before + ARMIJO * promised + ROUNDING * (1.0 + np.abs(before))))
+
+
+def _finish(
+    fits: _Fits,
+    end: Array,
+    there: Evaluation,
+    settled: Index,
+    newton: Newton,
+    holds: tuple[Flags, Flags],
+    bounds: tuple[Array, Array],
+    curvature: Array,
+    result: Minimum,
+) -> Index:
+    """Those of the `settled` fits whose minimum is certain at the `end` (n, P) of their steps;
+    there, the very last step is made, and `result` filled."""
+    held, fixed = holds[0][settled], holds[1]
+    low, high = (np.broadcast_to(bound, end.shape)[settled] for bound in bounds)
+    end, value, slopes = end[settled], there.value[settled], there.gradient[settled]
+    freed = held & ~fixed & ~_pushed_out(end, slopes, low, high)
+    gain = np.where(freed, slopes**2, 0.0)
+    gradient = np.where(held, 0.0, slopes)
+    step = -newton.solve(settled, gradient)
+    edm = -0.5 * (gradient * step).sum(axis=1)
+    certain = (there.unsettled[settled] <= UNSETTLED) & (edm < EDM_TOLERANCE)
+    certain &= (gain <= NEGLIGIBLE_GAIN * np.maximum(curvature[settled], FLOOR)).all(axis=1)
+    x = np.clip(end + step, low, high)
+    inside = (x == end + step).all(axis=1)
+    done = fits.rows[settled[certain]]
+    result.x[done] = x[certain]
+    result.value[done] = (value - np.where(inside, edm, 0.0))[certain]
+    result.edm[done] = edm[certain]
+    result.gradient[done] = np.abs(gradient).max(axis=1, initial=0.0)[certain]
+    result.converged[done] = True
+    return np.asarray(settled[certain])
+
+
+def _backtrack(
+    fits: _Fits,
     target: Array,
+    there: Evaluation,
     value: Array,
     slope: Array,
-    saddle: Flags,
-    data: Data,
-    side: Array,
-    wall: Array,
-) -> tuple[Array, Evaluation, Flags]:
-    """How far to go from `x` towards `target` (N, P) for the objective to fall from `value` as its
-    `slope` (N,) on the way promises; its evaluation there, and the rows that found no such place.
+    too_high: Flags,
+    newton: Newton,
+) -> Index:
+    """Shorten steps that lead `too_high`, for the objective to fall from `value` as its `slope`
+    (n,) on the way promises; `target` and `there` become where they lead then. Returns the rows
+    that found no such place.
 
     Backtracks to the minimum of the cubic through values and slopes at both ends (Nocedal and
     Wright, Numerical Optimization, eq. 3.59).
     """
-    way = target - x
-    noise = ROUNDING * (1.0 + np.abs(value))
+    way = target - fits.x
+    size = np.ones(len(way))
     # a push off a saddle point that leads up even if small started from a minimum
-    shortest = np.where(saddle, SMALLEST_PUSH, SMALLEST_STEP)
-    size, end = np.ones(len(x)), target.copy()
-    now = evaluate(model, target, data, side, wall, hessian=True)
+    shortest = np.where(newton.saddle, SMALLEST_PUSH, SMALLEST_STEP)
     while True:
-        too_high = ~(now.value <= value + ARMIJO * size * slope + noise)
         again = (too_high & (size >= shortest)).nonzero()[0]
         if len(again) == 0:
-            return end, now, too_high
+            return too_high.nonzero()[0]
         before = size[again] * slope[again]
-        after = size[again] * (now.gradient[again] * way[again]).sum(axis=1)
-        size[again] *= _cubic_minimum(now.value[again] - value[again], before, after)
-        end[again] = x[again] + size[again, None] * way[again]
-        data_again = Data(data.counts[again], data.aux[again])
-        better = evaluate(model, end[again], data_again, side[again], wall[again], hessian=True)
-        for rows, those in zip(now, better, strict=True):
-            rows[again] = those
+        after = size[again] * (there.gradient[again] * way[again]).sum(axis=1)
+        size[again] *= _cubic_minimum(there.value[again] - value[again], before, after)
+        target[again] = fits.x[again] + size[again, None] * way[again]
+        there.put(again, fits.evaluate(target[again], again))
+        promised = size[again] * slope[again]
+        too_high[again] = _too_high(there.value[again], value[again], promised)
 
 
 def _cubic_minimum(rise: Array, before: Array, after: Array) -> Array:
@@ -230,81 +303,14 @@ def _pushed_out(x: Array, gradient: Array, low: Array, high: Array) -> Flags:
     return np.asarray(((x <= low) & (gradient >= 0.0)) | ((x >= high) & (gradient <= 0.0)))
 
 
-def _finish(
-    model: Model,
-    end: Array,
-    data: Data,
-    side: Array,
-    wall: Array,
-    bounds: tuple[Array, Array],
-    holds: tuple[Flags, Flags],
-    solve: Callable[[Array], Array],
-    curvature: Array,
-    result: Minimum,
-    rows: Rows,
-) -> Flags:
-    """Where the minimum is certain at the `end` (n, P) of settled fits' steps; there, the very
-    last step is made, and `result` filled."""
-    last = evaluate(model, end, data, side, wall, hessian=False)
-    held, fixed = holds
-    freed = held & ~fixed & ~_pushed_out(end, last.gradient, *bounds)
-    gain = np.where(freed, last.gradient**2, 0.0)
-    gradient = np.where(held, 0.0, last.gradient)
-    step = -solve(gradient)
-    edm = -0.5 * (gradient * step).sum(axis=1)
-    certain = (last.unsettled <= UNSETTLED) & (edm < EDM_TOLERANCE)
-    certain &= (gain <= NEGLIGIBLE_GAIN * np.maximum(curvature, FLOOR)).all(axis=1)
-    x = np.clip(end + step, *bounds)
-    inside = (x == end + step).all(axis=1)
-    done = rows[certain]
-    result.x[done] = x[certain]
-    result.value[done] = (last.value - np.where(inside, edm, 0.0))[certain]
-    result.edm[done] = edm[certain]
-    result.gradient[done] = np.abs(gradient).max(axis=1, initial=0.0)[certain]
-    result.converged[done] = True
-    return np.asarray(certain)
-
-
 def _superfluous(
-    model: Model, x: Array, target: Array, value: Array, newton: Newton, known: Minimum, rows: Rows
+    model: Model, x: Array, target: Array, value: Array, newton: Newton, known: Minimum, rows: Index
 ) -> Flags:
     """Whether a search has come back to the known minimum, or is about to, or to end above it."""
     weight = model.parameters.weight
     width = np.sqrt(np.where(weight > 0.0, weight, 1.0))
     back = (np.abs(x - known.x[rows]) * width).max(axis=1) < SAME_BASIN
-    back |= ~newton.indefinite & ((np.abs(target - known.x[rows]) * width).max(axis=1) < SAME_BASIN)
-    return np.asarray(back | ((newton.edm < 0.1) & (value - 3.0 * newton.edm > known.value[rows])))
-
-
-class _Kinks:
-    """Parameters whose derivative jumps at 0 stay on one side of it a step.
-
-    Where that side slopes up, the other one is tried before 0 counts as a minimum.
-    """
-
-    def __init__(self, kinked: Flags, x: Array) -> None:
-        self.kinked = kinked
-        self.any = bool(kinked.any())
-        self.side = np.where(x < 0.0, -1.0, 1.0)
-        self.turned = np.zeros(x.shape, dtype=bool)
-
-    def turn(self, x: Array, gradient: Array) -> bool:
-        """Change side where a parameter stands at 0 and its side slopes up; whether any did."""
-        if not self.any:
-            return False
-        self.turned &= x == 0.0
-        turning = self.kinked & (x == 0.0) & (self.side * gradient > 0.0) & ~self.turned
-        self.side = np.where(turning, -self.side, self.side)
-        self.turned |= turning
-        return bool(turning.any())
-
-    def confine(self, bounds: Array) -> tuple[Array, Array]:
-        """Lower and upper bounds (N, P) that keep every kinked parameter on its side."""
-        low, high = bounds.T.copy()[:, None].repeat(len(self.side), axis=1)
-        if self.any:
-            low = np.where(self.kinked & (self.side > 0.0), np.maximum(low, 0.0), low)
-            high = np.where(self.kinked & (self.side < 0.0), np.minimum(high, 0.0), high)
-        return low, high
-
-    def keep(self, rows: Flags) -> None:
-        self.side, self.turned = self.side[rows], self.turned[rows]
+    # what an indefinite Hessian says of the minimum is not worth much
+    arriving = (np.abs(target - known.x[rows]) * width).max(axis=1) < SAME_BASIN
+    arriving |= (newton.edm < 0.1) & (value - 3.0 * newton.edm > known.value[rows])
+    return np.asarray(back | (arriving & ~newton.indefinite))

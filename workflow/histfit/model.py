@@ -21,7 +21,13 @@ from numpy.typing import NDArray
 
 from . import parameters as par
 from .errors import InvalidWorkspace
-from .interpolation import HISTOSYS_CODES, KINKED_CODES, NORMSYS_CODES, Array
+from .interpolation import (
+    HISTOSYS_CODES,
+    KINKED_CODES,
+    NORMSYS_CODES,
+    Array,
+    code4_polynomials,
+)
 from .spec import (
     Measurement,
     Sample,
@@ -32,6 +38,7 @@ from .spec import (
 )
 
 Index = NDArray[np.intp]
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,10 +71,10 @@ class Model:
     factors: slice
     histosys_code: str
     normsys_code: str
-    kinked: NDArray[np.bool_]
+    kinked: Flags
     nominal: Array  # (C,)
     shifts: Array  # S and A, (2, Kh, C)
-    coefficients: Array  # (Kn, 6, G)
+    polynomials: Array  # of code4, (Kn, 7, 3, G)
     log_lo: Array  # (Kn, G)
     log_hi: Array  # (Kn, G)
     incidence: Array  # 1 where a factor scales a cell, (Kf, C)
@@ -214,7 +221,7 @@ def assemble(
         kinked=kinked,
         nominal=nominal,
         shifts=shifts,
-        coefficients=coefficients,
+        polynomials=code4_polynomials(coefficients),
         log_lo=log_lo,
         log_hi=log_hi,
         incidence=incidence,

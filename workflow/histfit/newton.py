@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.linalg.lapack import dpotrf, dpotrs
 
 from .interpolation import Array
-from .likelihood import Evaluation
+from .model import Flags, Index
 
 EDM_TOLERANCE = 1e-9
 
@@ -41,8 +41,6 @@ MAX_ROUNDS = 200
 SMALL = 10
 """Models of up to so many parameters solve for all rows at once; larger ones lose nothing by going
 row by row."""
-
-Flags = NDArray[np.bool_]
 
 
 class Solver(NamedTuple):
@@ -86,7 +84,7 @@ class Newton(NamedTuple):
     saddle: Flags
     indefinite: Flags
 
-    def solve(self, rows: NDArray[np.intp], gradient: Array) -> Array:
+    def solve(self, rows: Index, gradient: Array) -> Array:
         """H⁻¹ of some `rows` applied to `gradient`, one vector a row (n, P)."""
         if self.whitening.size:
             result = _solve_stack(self.whitening[rows], gradient)
@@ -99,10 +97,19 @@ class Newton(NamedTuple):
 
 
 def newton_step(
-    now: Evaluation, gradient: Array, held: Flags, lower: Array, upper: Array
+    hessian: Array,
+    gauss_newton: Array,
+    unsettled: Array,
+    gradient: Array,
+    held: Flags,
+    lower: Array,
+    upper: Array,
 ) -> Newton:
-    """Steps between `lower` and `upper` that leave `held` parameters alone (all (N, P)); see the
-    module's text for the Hessian."""
+    """Steps between `lower` and `upper` that leave `held` parameters alone (all (N, P)).
+
+    For the Hessian and its Gauss-Newton part (both (N, P, P)) see the module's text; `unsettled`
+    is what walls add to the objective (N,).
+    """
     n_fits, size = gradient.shape
     small = size <= SMALL
     newton = Newton(
@@ -115,15 +122,15 @@ def newton_step(
     )
     done = np.zeros(n_fits, dtype=bool)
     if small:
-        done = _step_stack(newton, without(now.hessian, held), gradient, lower, upper)
+        done = _step_stack(newton, without(hessian, held), gradient, lower, upper)
     for i in (~done).nonzero()[0].tolist():
         g = gradient[i]
         push = np.zeros_like(g)
-        matrix = exact = without(now.hessian[i], held[i])
+        matrix = exact = without(hessian[i], held[i])
         solver = _cholesky(exact)
         if solver is None:
             newton.indefinite[i] = True
-            definite = without(now.gauss_newton[i], held[i])
+            definite = without(gauss_newton[i], held[i])
             for share in BLENDS:
                 matrix = exact + share * (definite - exact)
                 solver = _cholesky(matrix, FIRM if share < 1.0 else FLOOR)
@@ -133,7 +140,7 @@ def newton_step(
                 solver, lowest = _magnitudes(exact)
                 matrix = solver.matrix()
                 newton.indefinite[i] = lowest < -FLOOR
-                settled = 0.5 * g @ solver(g) < EDM_TOLERANCE and now.unsettled[i] <= UNSETTLED
+                settled = 0.5 * g @ solver(g) < EDM_TOLERANCE and unsettled[i] <= UNSETTLED
                 if lowest < -FLOOR and settled:
                     newton.saddle[i] = True
                     assert solver.scale is not None
@@ -251,9 +258,10 @@ def _boxed(
 
 def without(hessian: Array, held: Flags) -> Array:
     """Hessians (…, P, P) with rows and columns of `held` (…, P) parameters made the identity's."""
-    kept = ~held
-    reduced = np.where(kept[..., :, None] & kept[..., None, :], hessian, 0.0)
-    np.einsum("...ii->...i", reduced)[...] += held
+    reduced, those = hessian.copy(), held.nonzero()
+    reduced[those] = 0.0
+    reduced.swapaxes(-1, -2)[those] = 0.0
+    np.einsum("...ii->...i", reduced)[those] = 1.0
     return reduced
 
 

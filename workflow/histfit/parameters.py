@@ -161,6 +161,7 @@ class Parameters:
         init, aux: (P,); bounds: (P, 2); fixed: (P,) bool
         weight: 1/σ² of normal constraints, 0 elsewhere, (P,)
         tau: τ of Poisson constraints, 0 elsewhere, (P,)
+        poisson: the parameters that have one
     """
 
     labels: tuple[str, ...]
@@ -170,6 +171,7 @@ class Parameters:
     aux: Array
     weight: Array
     tau: Array
+    poisson: NDArray[np.intp]
 
 
 def concatenate(sets: Iterable[ParameterSet]) -> Parameters:
@@ -194,6 +196,7 @@ def concatenate(sets: Iterable[ParameterSet]) -> Parameters:
         aux=np.concatenate([s.aux for s in sets]),
         weight=sigma**-2,
         tau=tau,
+        poisson=np.flatnonzero(tau),
     )
 
 
