@@ -59,7 +59,7 @@ def page(
         _draw_lines(plot, published, static.PUBLISHED_CURVES, "published ")
         _draw_forbidden(plot, contours, view)
         y, y_title = points.y, static.axis_title(axes["y"])
-    said = [dict(_said(rows[name], limits.get(name))) for name in points.names]
+    said = [dict(about(rows[name], limits.get(name))) for name in points.names]
     _draw_points(plot, points, y, said)
     plot.legend.name = "legend"  # for the page's script
     library = Resources("inline", components=["bokeh"], log_level="error")
@@ -208,7 +208,7 @@ def _draw_points(
     plot.add_tools(models.HoverTool(renderers=drawn, tooltips=tooltips))
 
 
-def _said(row: Row, limits: Row | None) -> Iterator[tuple[str, str]]:
+def about(row: Row, limits: Row | None) -> Iterator[tuple[str, str]]:
     """What is said of a point, by name."""
     yield "point", row["name"]
     yield from ((label, pages.short(row[label])) for label in row if label not in OWN)
