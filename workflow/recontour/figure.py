@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ PUBLISHED_CURVES: dict[str, dict[str, Any]] = {
     "observed_up": {"color": style.PUBLISHED, "linewidth": 0.9, "linestyle": style.DOTTED},
     "observed_down": {"color": style.PUBLISHED, "linewidth": 0.9, "linestyle": style.DOTTED},
 }
+BOUNDARY = "0.3"
 FORBIDDEN = {"facecolor": "0.94", "edgecolor": "0.75", "hatch": "////", "linewidth": 0}
 
 
@@ -64,21 +66,32 @@ def set_up_axes(
     points: Points,
     published: Mapping[str, Sequence[np.ndarray]],
 ) -> None:
-    drawn = [line for curve in PUBLISHED_CURVES for line in published.get(curve, [])]
-    extent = np.vstack([points.plane, contours["region"], *drawn])
-    for i, name in enumerate("xy"):
+    for name, limits in view(contours, points, published).items():
         axis = contours["axes"][name]
-        log = axis.get("scale") == "log"
-        values = np.log(extent[:, i]) if log else extent[:, i]
-        low, high = values.min(), values.max()
-        pad = 0.05 * (high - low)
-        low, high = (low if low == 0 and not log else low - pad), high + pad
-        limits = np.exp([low, high]) if log else (low, high)
-        getattr(axes, f"set_{name}scale")("log" if log else "linear")
+        getattr(axes, f"set_{name}scale")(axis.get("scale", "linear"))
         getattr(axes, f"set_{name}lim")(*limits)
         getattr(axes, f"set_{name}label")(
             axis_title(axis), loc="right" if name == "x" else "top", size=style.AXIS_TITLE
         )
+
+
+def view(
+    contours: Mapping[str, Any],
+    points: Points,
+    published: Mapping[str, Sequence[np.ndarray]],
+) -> dict[str, tuple[float, float]]:
+    """The limits of the axes x and y, between which all lies that is drawn."""
+    drawn = [line for curve in PUBLISHED_CURVES for line in published.get(curve, [])]
+    extent = np.vstack([points.plane, contours["region"], *drawn])
+    found = {}
+    for i, name in enumerate("xy"):
+        log = contours["axes"][name].get("scale") == "log"
+        values = np.log(extent[:, i]) if log else extent[:, i]
+        low, high = values.min(), values.max()
+        pad = 0.05 * (high - low)
+        low, high = (low if low == 0 and not log else low - pad), high + pad
+        found[name] = (math.exp(low), math.exp(high)) if log else (float(low), float(high))
+    return found
 
 
 def axis_title(axis: Mapping[str, Any]) -> str:
@@ -90,22 +103,29 @@ def axis_title(axis: Mapping[str, Any]) -> str:
 def draw_forbidden(axes: Axes, contours: Mapping[str, Any]) -> None:
     if not contours["method"]["boundary_places"]:
         return
-    a, b, c = contours["boundary"]
-    (x0, x1), (y0, y1) = axes.get_xlim(), axes.get_ylim()
-    corners = np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]])
+    outline, line = forbidden(contours["boundary"], axes.get_xlim(), axes.get_ylim())
+    axes.add_patch(Polygon(outline, label="_forbidden", zorder=0.5, **FORBIDDEN))
+    axes.plot(*line.T, color=BOUNDARY, linewidth=1.0, zorder=1.5, label="_boundary")
+    a, b, _ = contours["boundary"]
+    _write_along(axes, line, forbidden_text(contours), above=b < 0 or (b == 0 and a > 0))
+
+
+def forbidden(
+    boundary: Sequence[float], x: tuple[float, float], y: tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where a·x + b·y < c between the limits of the axes: the outline, shape (n, 2), and the part
+    of it that is the boundary, shape (200, 2), a curve if an axis is logarithmic."""
+    *normal, offset = boundary
+    corners = np.array([[x[0], y[0]], [x[1], y[0]], [x[1], y[1]], [x[0], y[1]]])
     outline, ends = [], []
     for start, end in zip(corners, np.roll(corners, -1, axis=0), strict=True):
-        before, after = (corner @ (a, b) - c for corner in (start, end))
+        before, after = (corner @ normal - offset for corner in (start, end))
         if before < 0:
             outline.append(start)
         if (before < 0) != (after < 0):
             ends.append(start + before / (before - after) * (end - start))
             outline.append(ends[-1])
-    axes.add_patch(Polygon(outline, label="_forbidden", zorder=0.5, **FORBIDDEN))
-    first, last = sorted(ends, key=tuple)
-    line = np.linspace(first, last, 200)  # a curve if an axis is logarithmic
-    axes.plot(*line.T, color="0.3", linewidth=1.0, zorder=1.5, label="_boundary")
-    _write_along(axes, line, _forbidden_text(contours), above=b < 0 or (b == 0 and a > 0))
+    return np.array(outline), np.linspace(*sorted(ends, key=tuple), 200)
 
 
 def _write_along(axes: Axes, line: np.ndarray, text: str, above: bool) -> None:
@@ -131,7 +151,7 @@ def _write_along(axes: Axes, line: np.ndarray, text: str, above: bool) -> None:
     written.set_rotation(float(np.degrees(np.arctan2(along[1], along[0]))))
 
 
-def _forbidden_text(contours: Mapping[str, Any]) -> str:
+def forbidden_text(contours: Mapping[str, Any]) -> str:
     a, b, c = contours["boundary"]
     x, y = (contours["axes"][name] for name in "xy")
     terms = {x.get("title", x["label"]): a, y.get("title", y["label"]): b}
@@ -163,7 +183,8 @@ def _draw_band(axes: Axes, contours: Mapping[str, Any]) -> None:
 
 
 def _draw_points(axes: Axes, points: Points) -> None:
-    for kind, places in _kinds(points).items():
+    for kind, which in kinds(points).items():
+        places = points.plane[which]
         axes.plot(
             *places.T,
             linestyle="none",
@@ -174,14 +195,16 @@ def _draw_points(axes: Axes, points: Points) -> None:
         )
 
 
-def _kinds(points: Points) -> dict[str, np.ndarray]:
+def kinds(points: Points) -> dict[str, np.ndarray]:
+    """Which points are excluded, not excluded, and failed: shape (n,), bool, of each kind of
+    which there are any."""
     excluded = points.cls["observed"] < LEVEL
-    kinds = {
+    found = {
         "excluded": points.fitted & excluded,
         "not excluded": points.fitted & ~excluded,
         "failed": ~points.fitted,
     }
-    return {kind: points.plane[which] for kind, which in kinds.items() if which.any()}
+    return {kind: which for kind, which in found.items() if which.any()}
 
 
 def draw_lines(
@@ -228,7 +251,7 @@ def _legend_columns(
             Line2D([], [], linestyle="none", **style.MARKERS[kind]),
             "Fit failed" if kind == "failed" else f"Signal {kind}",
         )
-        for kind in _kinds(points)
+        for kind in kinds(points)
     ]
     return [column for column in (ours, theirs, signals) if column]
 

@@ -362,6 +362,28 @@ def limits_figure(wildcards):
     return before(f"{folder}/limits.png", f"{folder}/limits_comparison.json")
 
 
+def known_limits(wildcards):
+    """The upper limits of the job's plane, if they have been computed."""
+    limits = of_analysis("upper_limits.json")(wildcards)
+    return limits if os.path.exists(limits) else []
+
+
+def interactive_figures(analyses):
+    """What the target `report` makes besides the summaries and pages."""
+    planes = [plane for analysis in analyses for plane in drawn_planes(analysis)]
+    return [f"results/{plane.folder}/exclusion.html" for plane in planes]
+
+
+def page_parts(wildcards):
+    """The templates and captions of HTML pages."""
+    return [local(str(part)) for part in sorted((WORKFLOW / "report").iterdir())]
+
+
+def points_per_job(wildcards, output):
+    """Derived, like `run`: no result depends on it."""
+    return config["points_per_job"]
+
+
 def limits_comparisons(analyses):
     """What a user asks for by the target `upper_limits`."""
     folders = [plane.folder for plane in PLANES.values() if plane.analysis in analyses]
@@ -392,12 +414,12 @@ def effective_config(wildcards, output):
 
 
 def summaries(analyses):
-    """What a user asks for by an analysis' name: the summary, which comes last, and tables that it
-    does not read, so that they are made again if somebody deleted them."""
+    """What a user asks for by an analysis' name: the summary, which comes last, and what it does not
+    read, so that it is made again if somebody deleted it."""
     return [
         f"results/{analysis}/{file}"
         for analysis in ([analyses] if isinstance(analyses, str) else analyses)
-        for file in ("cls.csv", "harvest.json", "summary.txt")
+        for file in ("cls.csv", "harvest.json", "report.html", "summary.txt")
     ]
 
 

@@ -28,7 +28,12 @@ rule compare:
         published=published_tables,
         code=code("compare.py"),
     output:
-        "results/{plane}/comparison.json",
+        report(
+            "results/{plane}/comparison.json",
+            caption="../report/comparison.rst",
+            category=title,
+            labels={"result": "Comparison, numbers", "of": "{plane}"},
+        ),
     log:
         "results/{plane}/logs/compare.log",
     conda:
@@ -48,7 +53,12 @@ rule plot:
         published=published_tables,
         code=code("plot.py"),
     output:
-        png="results/{plane}/exclusion.png",
+        png=report(
+            "results/{plane}/exclusion.png",
+            caption="../report/exclusion.rst",
+            category=title,
+            labels={"result": "Exclusion", "of": "{plane}"},
+        ),
         pdf="results/{plane}/exclusion.pdf",
     log:
         "results/{plane}/logs/plot.log",

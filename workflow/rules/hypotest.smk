@@ -35,7 +35,12 @@ rule aggregate:
         points=points_table,
         code=code("aggregate.py"),
     output:
-        csv="results/{analysis}/cls.csv",
+        csv=report(
+            "results/{analysis}/cls.csv",
+            caption="../report/points.rst",
+            category=setting("title"),
+            labels={"result": "Table of points", "of": "{analysis}"},
+        ),
         json="results/{analysis}/cls.json",
         harvest="results/{analysis}/harvest.json",
     log:

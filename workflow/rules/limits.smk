@@ -56,7 +56,12 @@ rule limits_plot:
         contours="results/{plane}/contours.json",
         code=code("limits_plot.py"),
     output:
-        png="results/{plane}/limits.png",
+        png=report(
+            "results/{plane}/limits.png",
+            caption="../report/limits.rst",
+            category=title,
+            labels={"result": "Upper limits", "of": "{plane}"},
+        ),
         pdf="results/{plane}/limits.pdf",
     log:
         "results/{plane}/logs/limits_plot.log",

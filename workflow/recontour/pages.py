@@ -1,0 +1,66 @@
+"""HTML pages that need nothing but themselves: no other file, and no network."""
+
+from __future__ import annotations
+
+import base64
+import html
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from latex2mathml.converter import convert
+from markupsafe import Markup
+
+PARTS = Path(__file__).resolve().parents[1] / "report"
+"""The templates of the pages, and the captions, which Snakemake's report shows, too."""
+
+
+def render(template: str, content: Mapping[str, Any]) -> str:
+    """The page that a template of `PARTS` makes of `content`. All text is escaped."""
+    environment = Environment(
+        loader=FileSystemLoader(PARTS),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"tex": tex, "short": short}
+    environment.policies["json.dumps_kwargs"] = {"allow_nan": False}  # Bokeh's order is kept
+    environment.globals["caption"] = caption
+    return environment.get_template(template).render(content)
+
+
+def caption(name: str) -> Markup:
+    """The paragraphs of the caption `<name>.rst`, which are plain text."""
+    text = (PARTS / f"{name}.rst").read_text(encoding="utf-8").strip()
+    paragraphs = (" ".join(part.split()) for part in text.split("\n\n"))
+    return Markup("").join(Markup("<p>{}</p>").format(part) for part in paragraphs)
+
+
+def tex(text: str) -> Markup:
+    """A title as matplotlib reads it, with TeX between dollar signs, as HTML with MathML. What is
+    no TeX is shown as it was written."""
+    parts = re.split(r"\$(.+?)\$", text)
+    made = [_formula(part) if i % 2 else html.escape(part) for i, part in enumerate(parts)]
+    return Markup("".join(made))
+
+
+def _formula(text: str) -> str:
+    try:
+        return convert(text)
+    except Exception:  # the errors of latex2mathml share no other class
+        return html.escape(text)
+
+
+def short(number: object) -> str:
+    """A number with four significant digits, other cells as they are, nothing as nothing."""
+    if isinstance(number, float):
+        return f"{number:.4g}"
+    return "" if number is None else str(number)
+
+
+def data_uri(image: Path | str) -> str:
+    """A PNG image as an address that holds it."""
+    return f"data:image/png;base64,{base64.b64encode(Path(image).read_bytes()).decode()}"

@@ -1,0 +1,151 @@
+"""What the report page of an analysis says: the comparison in words and numbers, the quality of the
+fits, the points, and where the results come from."""
+
+from __future__ import annotations
+
+import csv
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from recontour import batches, pages
+from recontour.points import LEVEL
+from recontour.results import Row
+
+STEPS = (
+    ("fetch_likelihood, fetch_table", "the published files, from HEPData or a mirror"),
+    ("verify", "structure and digests; the list of the patches"),
+    ("hypotest", "CLs of every signal point, in batches"),
+    ("aggregate", "the table of points"),
+    ("contour", "the exclusion contour"),
+    ("compare, plot", "next to the published one"),
+    ("provenance", "where the results come from"),
+    ("page, summary", "what they say"),
+)
+"""The rules in the order in which a signal point meets them, and what each makes."""
+
+
+class Plane(NamedTuple):
+    """What the page shows of a plane: its name (empty if it is the only one), the figure (a PNG
+    file) and the comparison (as `compare.compare` returned it)."""
+
+    name: str
+    figure: Path
+    comparison: Mapping[str, Any]
+
+
+class Job(NamedTuple):
+    """The number of points of a job, and the seconds that it took."""
+
+    points: int
+    seconds: float
+
+
+def page(
+    title: str,
+    labels: Sequence[str],
+    planes: Sequence[Plane],
+    rows: Sequence[Row],
+    jobs: Sequence[Job],
+    provenance: Mapping[str, Any],
+) -> str:
+    """The page, of the `rows` of the table of points, the fits' `jobs` and the other results."""
+    content = {
+        "title": title,
+        "labels": labels,
+        "planes": [_plane(plane) for plane in planes],
+        "quality": quality(rows, jobs),
+        "columns": list(rows[0]),
+        "rows": rows,
+        "kind": _kind,
+        "provenance": provenance,
+        "code": _code(provenance["code"]),
+        "everything": json.dumps(provenance, indent=1, ensure_ascii=False),
+        "steps": STEPS,
+    }
+    return pages.render("page.html.jinja", content)
+
+
+def jobs(folder: Path, points: int, points_per_job: int) -> list[Job]:
+    """The jobs of a scan of so many points, as far as Snakemake has noted in the `folder` of its
+    benchmarks how long they took."""
+    found = []
+    for name in batches.batch_names(points, points_per_job):
+        noted = folder / f"{name}.tsv"
+        if noted.is_file():
+            with noted.open(encoding="utf-8", newline="") as file:
+                seconds = [float(row["s"]) for row in csv.DictReader(file, delimiter="\t")]
+            found += [Job(len(batches.members(range(points), name)), s) for s in seconds]
+    return found
+
+
+def quality(rows: Sequence[Row], jobs: Sequence[Job]) -> dict[str, str]:
+    """What there is to say of all fits together, by name."""
+    done = [row for row in rows if row["status"] == "ok"]
+    observed, expected = (
+        sum(row[column] < LEVEL for row in done) for column in ("CLs_obs", "CLs_exp_0")
+    )
+    found = {
+        "Status": f"{len(done)} points done, {len(rows) - len(done)} failed",
+        "Excluded": f"{observed} points observed, {expected} expected",
+    }
+    if done:
+        several = sum(row["starts"] > 1 for row in done)
+        iterations = statistics.median(row["iterations"] for row in done)
+        found["Largest EDM"] = f"{max(row['edm'] for row in done):.2g}"
+        found["Starts"] = f"one at {len(done) - several} points, more at {several}"
+        found["Newton iterations"] = f"{iterations:g} a point (median), all of its fits together"
+    if jobs:
+        mean = sum(job.seconds for job in jobs) / sum(job.points for job in jobs)
+        slowest = max(job.seconds / job.points for job in jobs)
+        found["Time per point"] = (
+            f"{mean:.2g} s, in the slowest of {len(jobs)} jobs {slowest:.2g} s"
+        )
+    return found
+
+
+def in_words(curve: str, found: Mapping[str, Any], unit: str) -> str:
+    """How a contour compares with the published one, `found` for it by `compare.compare`."""
+    if found["median"] is None:
+        words = [f"There is no {curve} contour of ours near the published one."]
+    else:
+        words = [
+            f"Half of the published {curve} contour lies within {found['median']:.2g} {unit} of "
+            f"ours, 90 % of it within {found['p90']:.2g} {unit}, all of it within "
+            f"{found['max']:.2g} {unit}."
+        ]
+    if found["overlap"] is not None:
+        words.append(f"The excluded areas overlap by {found['overlap']:.1%}.")
+    others = [
+        f"{point['name']} ({'within' if point['inside_published'] else 'beyond'} the published "
+        f"contour, CLs = {point['CLs']:.2g})"
+        for point in found["disagreements"]
+    ]
+    words.append(f"On its other side: {', '.join(others) or 'no signal point'}.")
+    return " ".join(words)
+
+
+def _plane(plane: Plane) -> dict[str, Any]:
+    unit = plane.comparison["units"]["x"]
+    curves = plane.comparison["curves"]
+    return {
+        "name": plane.name,
+        "figure": pages.data_uri(plane.figure),
+        "comparison": plane.comparison,
+        "unit": f" [{unit}]" if unit else "",
+        "words": [in_words(curve, found, unit) for curve, found in curves.items()],
+    }
+
+
+def _kind(row: Row) -> str:
+    if row["status"] != "ok":
+        return "failed"
+    return "excluded" if row["CLs_obs"] < LEVEL else "allowed"
+
+
+def _code(code: Mapping[str, Any]) -> str:
+    commit = f"commit {code['commit']}" if code["commit"] else "not from a git repository"
+    changed = ", changed since" if code["modified"] else ""
+    return f"{code['version']}, {commit}{changed}"
