@@ -9,6 +9,8 @@ rule contour:
         "results/{plane}/contours.json",
     log:
         "results/{plane}/logs/contour.log",
+    group:
+        "results"
     conda:
         "../../envs/environment.yaml"
     params:
@@ -31,6 +33,8 @@ rule compare:
         "results/{plane}/comparison.json",
     log:
         "results/{plane}/logs/compare.log",
+    group:
+        "results"
     conda:
         "../../envs/environment.yaml"
     params:
@@ -52,6 +56,8 @@ rule plot:
         pdf="results/{plane}/exclusion.pdf",
     log:
         "results/{plane}/logs/plot.log",
+    group:
+        "results"
     conda:
         "../../envs/environment.yaml"
     params:

@@ -39,6 +39,8 @@ rule aggregate:
         harvest="results/{analysis}/harvest.json",
     log:
         "results/{analysis}/logs/aggregate.log",
+    group:
+        "results"
     conda:
         "../../envs/environment.yaml"
     params:
@@ -60,6 +62,8 @@ rule cls_regions:
         "results/{analysis}/cls_regions.csv",
     log:
         "results/{analysis}/logs/cls_regions.log",
+    group:
+        "results"
     conda:
         "../../envs/environment.yaml"
     params:

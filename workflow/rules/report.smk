@@ -12,6 +12,8 @@ rule provenance:
         "results/{analysis}/provenance.json",
     log:
         "results/{analysis}/logs/provenance.log",
+    group:
+        "results"
     conda:
         "../../envs/environment.yaml"
     params:
@@ -37,6 +39,8 @@ rule summary:
         "results/{analysis}/summary.txt",
     log:
         "results/{analysis}/logs/summary.log",
+    retries: 0
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:
