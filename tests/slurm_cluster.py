@@ -55,8 +55,7 @@ NODES = ("n1", "n2", "n3")
 WITHOUT_ACCOUNTING = (
     "--slurm-no-account",
     "--slurm-status-command=squeue",
-    "--slurm-init-seconds-before-status-checks=2",
-    "--seconds-between-status-checks=2",
+    "--slurm-init-seconds-before-status-checks=5",
     "--latency-wait=5",
 )
 """What Snakemake needs besides a profile on a cluster that is small and keeps no accounts."""

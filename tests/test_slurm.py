@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import time
@@ -15,10 +16,26 @@ from running import clone, snakemake
 pytestmark = pytest.mark.long
 
 BATCHES = ("1-42", "43-84", "85-125")
-WRONG = """
-analyses:
-  demo: {likelihood: {background_digest: "%s"}}
-""" % ("0" * 64)
+IMPORTING = """
+configfile: "config/config.yaml"
+config["analyses"]["demo"]["likelihood"]["background_digest"] = 64 * "0"
+
+
+module recontour:
+    snakefile:
+        "workflow/Snakefile"
+    config:
+        config
+
+
+use rule * from recontour as recontour_*
+
+
+rule all:
+    default_target: True
+    input:
+        "results/demo/cls.csv",
+"""
 
 
 @dataclass(frozen=True)
@@ -50,20 +67,25 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory, mirror: Path) -> tuple[Run, Run]:
-    """A run of 1Lbb that loses jobs and nodes, and one of a config with a wrong digest."""
+    """A run of 1Lbb that loses jobs and nodes, and one of a workflow that imports ours with a wrong
+    digest."""
     hit = clone(tmp_path_factory.mktemp("hit"))
     wrong = clone(tmp_path_factory.mktemp("wrong"))
-    (wrong / "wrong.yaml").write_text(WRONG, encoding="utf-8")
+    (wrong / "Snakefile").write_text(IMPORTING, encoding="utf-8")
     with slurm_cluster.cluster(tmp_path_factory.mktemp("cluster")):
         processes = [
             start(hit, "--config", "points_per_job=42", f"mirror={mirror}"),
-            start(wrong, "demo", "--configfile", "wrong.yaml", "--retries", "0"),
+            start(wrong, "--retries", "0"),
         ]
         take_away_what_computes(hit)
         status = [process.wait(timeout=400) for process in processes]
         jobs = slurm_cluster.jobs()
+    others = [job for job in jobs if "recontour_" in job.rule]
     outputs = [(folder / "output").read_text(encoding="utf-8") for folder in (hit, wrong)]
-    return Run(hit, status[0], outputs[0], jobs), Run(wrong, status[1], outputs[1], jobs)
+    return (
+        Run(hit, status[0], outputs[0], [job for job in jobs if job not in others]),
+        Run(wrong, status[1], outputs[1], others),
+    )
 
 
 def take_away_what_computes(folder: Path) -> None:
@@ -125,20 +147,26 @@ def test_downloads_and_the_summary_run_where_snakemake_does_and_the_rest_in_thre
 ) -> None:
     rules = [job.rule for job in hit.jobs if "hypotest" not in job.rule]
     results = "rule_results_aggregate_compare_contour_plot_provenance"
-    assert sorted(rules) == ["rule_likelihood_verify"] * 2 + [results]  # one is the other run's
+    assert sorted(rules) == ["rule_likelihood_verify", results]
     assert {job.node for job in hit.jobs} <= set(slurm_cluster.NODES)
     assert (hit.folder / "results/1Lbb/download/likelihood.json").is_file()
     assert "125 done, 0 failed" in (hit.folder / "results/1Lbb/summary.txt").read_text("utf-8")
 
 
-def test_the_end_of_a_failed_run_names_what_is_wrong_and_its_error_the_logs(
+def test_downloads_run_where_snakemake_does_in_an_importing_workflow_too(
+    runs: tuple[Run, Run],
+) -> None:
+    assert (runs[1].folder / "results/demo/download/likelihood.json").is_file()
+    assert [job.rule for job in runs[1].jobs] == ["rule_likelihood_recontour_verify"]
+
+
+def test_the_error_of_a_failed_job_names_its_logs_and_shows_what_they_say(
     runs: tuple[Run, Run],
 ) -> None:
     wrong = runs[1]
     assert wrong.status == 1
-    errors = [line for line in wrong.output.splitlines()[-8:] if line.startswith("error: ")]
-    assert len(errors) == 1 and "background_digest" in errors[0]
-    (slurm,) = (wrong.folder / ".snakemake/slurm_logs/group_likelihood_verify").iterdir()
-    named = wrong.output.split("Error in group likelihood", 1)[1]
-    assert str(slurm) in named.splitlines()[1]
-    assert "log: results/demo/logs/verify.log" in named
+    (slurm,) = (wrong.folder / ".snakemake/slurm_logs/group_likelihood_recontour_verify").iterdir()
+    error = wrong.output.split("Error in group likelihood", 1)[1]
+    assert str(slurm) in error.splitlines()[1]
+    assert "log: results/demo/logs/verify.log" in error
+    assert re.search("^ *error: .*correct background_digest$", error, re.MULTILINE)
