@@ -9,6 +9,8 @@ rule contour:
         "results/{plane}/contours.json",
     log:
         "results/{plane}/logs/contour.log",
+    group:
+        "results"
     conda:
         "../../envs/environment.yaml"
     params:
@@ -36,6 +38,8 @@ rule compare:
         ),
     log:
         "results/{plane}/logs/compare.log",
+    group:
+        "results"
     conda:
         "../../envs/environment.yaml"
     params:
@@ -62,6 +66,8 @@ rule plot:
         pdf="results/{plane}/exclusion.pdf",
     log:
         "results/{plane}/logs/plot.log",
+    group:
+        "results"
     conda:
         "../../envs/environment.yaml"
     params:

@@ -3,17 +3,14 @@
 # the content, so other code is no reason to fetch it again.
 
 
-localrules:
-    fetch_likelihood,
-    fetch_table,
-
-
 rule fetch_likelihood:
     output:
         archive="results/{analysis}/download/likelihood.archive",
         record="results/{analysis}/download/likelihood.json",
     log:
         "results/{analysis}/logs/fetch_likelihood.log",
+    retries: 0
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:
@@ -35,6 +32,8 @@ rule fetch_table:
         record="results/{plane}/download/{curve}.json",
     log:
         "results/{plane}/logs/fetch_{curve}.log",
+    retries: 0
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:

@@ -38,6 +38,8 @@ rule limits_table:
         json="results/{analysis}/upper_limits.json",
     log:
         "results/{analysis}/logs/limits_table.log",
+    group:
+        "results"
     conda:
         "../../envs/environment.yaml"
     params:
@@ -65,6 +67,8 @@ rule limits_plot:
         pdf="results/{plane}/limits.pdf",
     log:
         "results/{plane}/logs/limits_plot.log",
+    group:
+        "results"
     conda:
         "../../envs/environment.yaml"
     params:
@@ -89,6 +93,8 @@ rule limits_compare:
         "results/{plane}/limits_comparison.json",
     log:
         "results/{plane}/logs/limits_summary.log",
+    retries: 0
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:

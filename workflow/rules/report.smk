@@ -17,6 +17,8 @@ rule provenance:
         ),
     log:
         "results/{analysis}/logs/provenance.log",
+    group:
+        "results"
     conda:
         "../../envs/environment.yaml"
     params:
@@ -106,6 +108,8 @@ rule summary:
         "results/{analysis}/summary.txt",
     log:
         "results/{analysis}/logs/summary.log",
+    retries: 0
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:
