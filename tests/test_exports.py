@@ -238,7 +238,8 @@ def test_the_latex_table_says_failed_in_place_of_numbers() -> None:
     ]
     assert r"\caption{R\&D: " in table
     assert "3 signal points, 1 of which failed." in table
-    assert r"Point & $m(\tilde\chi_1^\pm)$ [GeV] & m2 & " in table
+    assert "\nPoint & $m(\\tilde\\chi_1^\\pm)$ & m2 & " in table
+    assert "\n & [GeV] &  &  &  &  &  \\\\\n" in table
 
 
 def test_the_latex_table_names_the_signal_region_if_there_are_several() -> None:

@@ -198,4 +198,4 @@ def test_each_plane_of_sbottom_has_contours_of_its_own(mirror: Path, tmp_path: P
         check_curves(folder / "results/sbottom" / plane, in_root=False)
     table = (folder / "results/sbottom/exports/table.tex").read_text(encoding="utf-8")
     assert table.count("sbottom\\_") == 218
-    assert r"$m(\tilde b_1)$ [GeV]" in table
+    assert r"$m(\tilde b_1)$ & " in table

@@ -55,18 +55,21 @@ def table(
     three significant digits; instead of those of a failed point stands "failed".
     """
     texts = ["name", *(["region"] if "region" in rows[0] else [])]
+    axes = {label: headings.get(label, {}) for label in labels}
     header = [
         "Point",
-        *(_heading(label, headings.get(label, {})) for label in labels),
+        *(escaped(axis.get("title", label)) for label, axis in axes.items()),
         *("Region" for _ in texts[1:]),
         *COLUMNS.values(),
     ]
+    units = ["", *(_unit(axis) for axis in axes.values()), *([""] * (len(header) - len(axes) - 1))]
     failed = sum(row["status"] != "ok" for row in rows)
     points = f"{len(rows)} signal points" + (f", {failed} of which failed" if failed else "")
     caption = f"{escaped(title)}: observed and expected $\\mathrm{{CL}}_s$ of {points}."
-    head = [r"\toprule", _row(header), r"\midrule"]
+    head = [r"\toprule", _row(header), *([_row(units)] if any(units) else []), r"\midrule"]
     lines = [
         r"% needs \usepackage{booktabs,longtable}",
+        r"{\footnotesize\setlength{\tabcolsep}{4pt}",
         rf"\begin{{longtable}}{{l{'r' * len(labels)}{'l' * len(texts[1:])}{'r' * len(COLUMNS)}}}",
         rf"\caption{{{caption}}}\label{{tab:{key}}}\\",
         *head,
@@ -76,7 +79,7 @@ def table(
         r"\bottomrule",
         r"\endfoot",
         *(_row([*_identity(row, labels, texts), *_cls(row)]) for row in rows),
-        r"\end{longtable}",
+        r"\end{longtable}}",
     ]
     return "\n".join(lines) + "\n"
 
@@ -96,9 +99,8 @@ def _number(cls: float) -> str:
     return f"{cls:#.3g}" if cls >= SMALLEST else f"$<{SMALLEST}$"
 
 
-def _heading(label: str, axis: Mapping[str, Any]) -> str:
-    unit = axis.get("unit")
-    return escaped(axis.get("title", label)) + (f" [{escaped(unit)}]" if unit else "")
+def _unit(axis: Mapping[str, Any]) -> str:
+    return f"[{escaped(axis['unit'])}]" if axis.get("unit") else ""
 
 
 def _row(cells: Sequence[str]) -> str:
