@@ -143,17 +143,16 @@ def _fill(plot: Any, polygons: Sequence[Sequence[Any]], **style: Any) -> None:
 def _draw_curves_along(plot: Any, contours: Mapping[str, Any]) -> None:
     """Curves of CLs along a single axis, the bands, and the level of exclusion."""
     drawn = contours["drawn"]
+    x = drawn["x"]
+    curves = {curve: [np.column_stack([x, drawn[curve]])] for curve in ("observed", "expected")}
+    _draw_lines(plot, curves, static.CURVES)
     for sigma, colour in (("2", line_figure.TWO_SIGMA), ("1", line_figure.ONE_SIGMA)):
         band = drawn[f"expected_m{sigma}"], drawn[f"expected_p{sigma}"]
-        plot.varea(drawn["x"], *band, fill_color=colour, legend_label=f"Expected ±{sigma}σ")
-    curves = {
-        curve: [np.column_stack([drawn["x"], drawn[curve]])]
-        for curve in static.CURVES
-        if curve in drawn
-    }
-    _draw_lines(plot, curves, static.CURVES)
-    plot.hspan(LEVEL, **_line(line_figure.REFERENCE), legend_label=f"CLs = {LEVEL:g}")
-    plot.x_range = models.Range1d(drawn["x"][0], drawn["x"][-1])
+        name = f"Expected ±{sigma}σ"
+        plot.varea(x, *band, fill_color=colour, level="underlay", legend_label=name)
+    ends, level = [x[0], x[-1]], [LEVEL, LEVEL]
+    plot.line(ends, level, **_line(line_figure.REFERENCE), legend_label=f"CLs = {LEVEL:g}")
+    plot.x_range = models.Range1d(*ends)
     plot.y_range = models.Range1d(line_figure.SMALLEST, 1.3)
 
 

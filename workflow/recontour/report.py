@@ -117,7 +117,7 @@ def in_words(curve: str, found: Mapping[str, Any], unit: str) -> str:
             f"{found['max']:.2g} {unit}."
         ]
     if found["overlap"] is not None:
-        words.append(f"The excluded areas overlap by {found['overlap']:.1%}.")
+        words.append(f"The excluded areas overlap by {100 * found['overlap']:.1f} %.")
     others = [
         f"{point['name']} ({'within' if point['inside_published'] else 'beyond'} the published "
         f"contour, CLs = {point['CLs']:.2g})"
