@@ -9,8 +9,6 @@ rule contour:
         "results/{plane}/contours.json",
     log:
         "results/{plane}/logs/contour.log",
-    group:
-        "results"
     conda:
         "../../envs/environment.yaml"
     params:
@@ -33,8 +31,6 @@ rule compare:
         "results/{plane}/comparison.json",
     log:
         "results/{plane}/logs/compare.log",
-    group:
-        "results"
     conda:
         "../../envs/environment.yaml"
     params:
@@ -56,8 +52,6 @@ rule plot:
         pdf="results/{plane}/exclusion.pdf",
     log:
         "results/{plane}/logs/plot.log",
-    group:
-        "results"
     conda:
         "../../envs/environment.yaml"
     params:

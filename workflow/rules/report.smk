@@ -12,8 +12,6 @@ rule provenance:
         "results/{analysis}/provenance.json",
     log:
         "results/{analysis}/logs/provenance.log",
-    group:
-        "results"
     conda:
         "../../envs/environment.yaml"
     params:
