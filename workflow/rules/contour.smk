@@ -9,8 +9,6 @@ rule contour:
         "results/{plane}/contours.json",
     log:
         "results/{plane}/logs/contour.log",
-    group:
-        "results"
     conda:
         "../../envs/environment.yaml"
     params:
@@ -38,8 +36,6 @@ rule compare:
         ),
     log:
         "results/{plane}/logs/compare.log",
-    group:
-        "results"
     conda:
         "../../envs/environment.yaml"
     params:
@@ -66,8 +62,6 @@ rule plot:
         pdf="results/{plane}/exclusion.pdf",
     log:
         "results/{plane}/logs/plot.log",
-    group:
-        "results"
     conda:
         "../../envs/environment.yaml"
     params:

@@ -45,8 +45,6 @@ rule aggregate:
         harvest="results/{analysis}/harvest.json",
     log:
         "results/{analysis}/logs/aggregate.log",
-    group:
-        "results"
     conda:
         "../../envs/environment.yaml"
     params:
@@ -68,8 +66,6 @@ rule cls_regions:
         "results/{analysis}/cls_regions.csv",
     log:
         "results/{analysis}/logs/cls_regions.log",
-    group:
-        "results"
     conda:
         "../../envs/environment.yaml"
     params:

@@ -38,8 +38,6 @@ rule limits_table:
         json="results/{analysis}/upper_limits.json",
     log:
         "results/{analysis}/logs/limits_table.log",
-    group:
-        "results"
     conda:
         "../../envs/environment.yaml"
     params:
@@ -67,8 +65,6 @@ rule limits_plot:
         pdf="results/{plane}/limits.pdf",
     log:
         "results/{plane}/logs/limits_plot.log",
-    group:
-        "results"
     conda:
         "../../envs/environment.yaml"
     params:

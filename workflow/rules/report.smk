@@ -17,8 +17,6 @@ rule provenance:
         ),
     log:
         "results/{analysis}/logs/provenance.log",
-    group:
-        "results"
     conda:
         "../../envs/environment.yaml"
     params:

@@ -10,8 +10,6 @@ rule signal_points:
         "results/{analysis}/points.csv",
     log:
         "results/{analysis}/logs/signal_points.log",
-    group:
-        "likelihood"
     conda:
         "../../envs/environment.yaml"
     params:
@@ -33,8 +31,6 @@ rule verify:
         report="results/{analysis}/likelihood/verification.json",
     log:
         "results/{analysis}/logs/verify.log",
-    group:
-        "likelihood"
     conda:
         "../../envs/environment.yaml"
     params:

@@ -1,0 +1,81 @@
+"""What a Slurm cluster costs beyond the fits, for the 125 points of 1Lbb in jobs of several sizes:
+
+python tests/benchmarks/slurm.py MIRROR SCRATCH
+
+`run` is the whole run on the cluster; `over` what it takes longer than a run without one, a point;
+`held` how much longer than the fits take their jobs held a node, a point. Needs root.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import subprocess
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import slurm_cluster
+from running import clone
+
+POINTS = 125
+SIZES = (125, 63, 32, 16, 8)
+
+
+def timed(folder: Path, *arguments: str) -> float:
+    """Seconds that a run of 1Lbb takes in `folder`, a new clone."""
+    clone(folder)
+    start = time.monotonic()
+    command = [sys.executable, "-m", "snakemake", *arguments]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    return time.monotonic() - start
+
+
+def fitting(folder: Path) -> float:
+    """Seconds that the programs of the fits took, together."""
+    total = 0.0
+    for table in (folder / "results/1Lbb/benchmarks/hypotest").glob("*.tsv"):
+        with table.open(newline="") as file:
+            total += sum(float(row["s"]) for row in csv.DictReader(file, delimiter="\t"))
+    return total
+
+
+def holding(jobs: list[slurm_cluster.Job]) -> float:
+    """Seconds that jobs held their nodes, together."""
+    times = [(datetime.fromisoformat(j.started), datetime.fromisoformat(j.ended)) for j in jobs]
+    return sum((ended - started).total_seconds() for started, ended in times)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("mirror", type=Path)
+    parser.add_argument("scratch", type=Path, help="folder for the runs, which is made")
+    options = parser.parse_args()
+    mirror = f"mirror={options.mirror.resolve()}"
+    local = timed(options.scratch / "local", "--cores", "2", "--config", mirror)
+    print(f"without a cluster, on two cores: {local:.1f} s")
+    print("| points a job | jobs of fits | run [s] | over [s] | held [s] |")
+    print(5 * "| --- " + "|")
+    daemons = options.scratch / "cluster"
+    daemons.mkdir()
+    with slurm_cluster.cluster(daemons.resolve()):
+        for size in SIZES:
+            folder = options.scratch / str(size)
+            before = len(slurm_cluster.jobs())
+            profile = ["--workflow-profile", "profiles/slurm", *slurm_cluster.WITHOUT_ACCOUNTING]
+            wall = timed(folder, *profile, "--config", mirror, f"points_per_job={size}")
+            fits = [job for job in slurm_cluster.jobs()[before:] if "hypotest" in job.rule]
+            over, held = wall - local, holding(fits) - fitting(folder)
+            row = (
+                f"{size} | {len(fits)} | {wall:.0f}",
+                f"{over / POINTS:.2f}",
+                f"{held / POINTS:.2f}",
+            )
+            print("|", " | ".join(row), "|", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""What jobs run with, and on: environments, containers, and the profiles of clusters."""
+
+from __future__ import annotations
+
+import re
+import sys
+from importlib.metadata import requires
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from running import ROOT, clone, snakemake
+
+CLUSTERS = ("slurm", "htcondor")
+
+
+def pins(name: str) -> dict[str, str]:
+    """The packages that a file in envs pins, with their versions, and those of files it names."""
+    found: dict[str, str] = {}
+    for line in (ROOT / "envs" / name).read_text(encoding="utf-8").splitlines():
+        line = line.partition("#")[0].strip()
+        if line.startswith("-r "):
+            found |= pins(line[3:])
+        elif line:
+            package, version = line.split("==")
+            found[canonicalize_name(package)] = version
+    return found
+
+
+def profile(name: str) -> dict[str, Any]:
+    text = (ROOT / "profiles" / name / "config.yaml").read_text(encoding="utf-8")
+    return yaml.safe_load(text)
+
+
+def test_conda_and_pip_install_the_same_versions() -> None:
+    conda = yaml.safe_load((ROOT / "envs/environment.yaml").read_text(encoding="utf-8"))
+    pip = pins("workflow.txt")
+    for dependency in conda["dependencies"]:
+        name, version = dependency.split(" =")
+        if name != "python":
+            assert pip[name.removesuffix("-base")] == version, name
+
+
+@pytest.mark.parametrize("name", ["workflow.txt", "test.txt"])
+def test_what_pinned_packages_need_is_pinned(name: str) -> None:
+    pinned = pins(name)
+    for package in pinned:
+        for requirement in map(Requirement, requires(package) or ()):
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+                assert canonicalize_name(requirement.name) in pinned, f"{package}: {requirement}"
+
+
+@pytest.mark.parametrize("name", CLUSTERS)
+def test_the_profile_of_a_cluster_holds_what_the_default_one_does(name: str) -> None:
+    assert profile("default").items() <= profile(name).items()
+
+
+def test_the_profiles_of_clusters_ask_for_the_same() -> None:
+    slurm, htcondor = map(profile, CLUSTERS)
+    for key in ("jobs", "cores", "retries", "groups"):
+        assert slurm[key] == htcondor[key]
+    requests = slurm["default-resources"], htcondor["default-resources"]
+    for attempt in (1, 2, 3, 4):
+        first, second = (
+            {key: eval(text, {"attempt": attempt}) for key, text in request.items()}
+            for request in requests
+        )
+        assert first["mem_mb"] == second["htcondor_request_mem_mb"] == 1000 * 2 ** (attempt - 1)
+        assert 60 * first["runtime"] == second["classad_MaxRuntime"]
+
+
+def test_the_groups_of_the_profiles_are_of_rules_that_are_no_fits_and_not_local() -> None:
+    rules = "".join(file.read_text(encoding="utf-8") for file in ROOT.glob("workflow/rules/*.smk"))
+    bodies = dict(re.findall(r"^rule (\w+):\n((?:    .*\n|\n)*)", rules, re.MULTILINE))
+    for name in profile("slurm")["groups"]:
+        assert "localrule" not in bodies[name] and "benchmark" not in bodies[name]
+
+
+@pytest.mark.long
+def test_every_job_runs_in_the_container_that_the_config_names(tmp_path: Path) -> None:
+    project = clone(tmp_path / "project")
+    log = tmp_path / "log"
+    image = tmp_path / "image.sif"
+    image.touch()
+    commands = tmp_path / "bin"
+    commands.mkdir()
+    # in place of apptainer: notes its arguments, and runs the command without a container
+    apptainer = commands / "apptainer"
+    apptainer.write_text(
+        f"""#!{sys.executable}
+import os, sys
+if "--version" in sys.argv:
+    print("apptainer version 1.3.0")
+else:
+    open({str(log)!r}, "a").write(repr(sys.argv[1:]) + "\\n")
+    command = sys.argv[sys.argv.index({str(image)!r}) + 1:]
+    os.execvp(command[0], command)
+""",
+        encoding="utf-8",
+    )
+    apptainer.chmod(0o755)
+    run = snakemake(
+        project,
+        *("demo", "--software-deployment-method", "apptainer", "--config", f"container={image}"),
+        project=project,
+        PATH=f"{commands}:{Path(sys.executable).parent}:/usr/bin:/bin",
+    )
+    assert run.returncode == 0, run.stdout[-3000:]
+    jobs = log.read_text(encoding="utf-8").splitlines()
+    programs = {path.stem for path in project.glob("workflow/scripts/*.py")}
+    used = {name for name in programs for job in jobs if f"/{name}.py" in job}
+    expected = "aggregate compare contour fetch_likelihood fetch_table hypotest plot provenance"
+    assert used == {*expected.split(), "summary", "verify"}
