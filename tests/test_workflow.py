@@ -51,7 +51,7 @@ def test_the_demo_runs_to_the_figure_and_ends_with_what_it_found(demo: Path) -> 
     assert "56 done, 0 failed" in end
     assert "area        27 100 GeV² observed, 41 200 GeV² expected, of 97 500 GeV² scanned" in end
     assert "results/demo/exclusion.png" in end
-    assert "13 of 13 steps (100%) done" in output
+    assert "14 of 14 steps (100%) done" in output
     assert "    input: " not in output  # progress, not a wall of text
     assert "\x1b" not in output
     comparison = json.loads((results / "comparison.json").read_text(encoding="utf-8"))

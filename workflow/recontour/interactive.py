@@ -14,7 +14,7 @@ from markupsafe import Markup
 from matplotlib.colors import to_hex
 
 from recontour import figure as static
-from recontour import line_figure, pages
+from recontour import pages, style
 from recontour.limits import ON_CROSS_SECTION, ON_MU
 from recontour.points import LEVEL, Points
 from recontour.results import CLS, OWN, Row
@@ -54,7 +54,7 @@ def page(
         y, y_title = points.cls["observed"], "CLs"
     else:
         view = static.view(contours, points, published)
-        _draw_lines(plot, contours["curves"], static.CURVES)
+        _draw_lines(plot, contours["curves"], style.CURVES)
         _draw_band(plot, contours, view)
         _draw_lines(plot, published, static.PUBLISHED_CURVES, "published ")
         _draw_forbidden(plot, contours, view)
@@ -97,7 +97,7 @@ def _plot(axes: Mapping[str, Any]) -> Any:
     plot.legend.label_text_font_size = plot.axis.major_label_text_font_size = "13px"
     plot.axis.minor_tick_line_color = None
     plot.grid.visible = False
-    plot.outline_line_color = static.OURS
+    plot.outline_line_color = style.OURS
     plot.toolbar.logo = None
     return plot
 
@@ -107,7 +107,7 @@ def _draw_band(plot: Any, contours: Mapping[str, Any], view: View) -> None:
     (x0, x1), (y0, y1) = view["x"], view["y"]
     corners = [(x0, y0), (x1, y0), (x1, y1), (x0, y1)]
     if contours["band"]:
-        _fill(plot, contours["band"], fill_color=static.BAND, legend_label="Expected ±1σ")
+        _fill(plot, contours["band"], fill_color=style.BAND, legend_label="Expected ±1σ")
         _fill(plot, [[corners, contours["region"]]], fill_color="white")
     for name, (low, high) in view.items():
         margin = 0.015 * high if low == 0 else 0.0  # room for whole dots along the edge
@@ -145,15 +145,15 @@ def _draw_curves_along(plot: Any, contours: Mapping[str, Any]) -> None:
     drawn = contours["drawn"]
     x = drawn["x"]
     curves = {curve: [np.column_stack([x, drawn[curve]])] for curve in ("observed", "expected")}
-    _draw_lines(plot, curves, static.CURVES)
-    for sigma, colour in (("2", line_figure.TWO_SIGMA), ("1", line_figure.ONE_SIGMA)):
+    _draw_lines(plot, curves, style.CURVES)
+    for sigma, colour in (("2", style.TWO_SIGMA), ("1", style.ONE_SIGMA)):
         band = drawn[f"expected_m{sigma}"], drawn[f"expected_p{sigma}"]
         name = f"Expected ±{sigma}σ"
         plot.varea(x, *band, fill_color=colour, level="underlay", legend_label=name)
     ends, level = [x[0], x[-1]], [LEVEL, LEVEL]
-    plot.line(ends, level, **_line(line_figure.REFERENCE), legend_label=f"CLs = {LEVEL:g}")
+    plot.line(ends, level, **_line(style.REFERENCE), legend_label=f"CLs = {LEVEL:g}")
     plot.x_range = models.Range1d(*ends)
-    plot.y_range = models.Range1d(line_figure.SMALLEST, 1.3)
+    plot.y_range = models.Range1d(style.SMALLEST_CLS, 1.3)
 
 
 def _draw_lines(
@@ -162,11 +162,11 @@ def _draw_lines(
     styles: Mapping[str, Mapping[str, Any]],
     whose: str = "",
 ) -> None:
-    for curve, style in styles.items():
+    for curve, curve_style in styles.items():
         name = whose + NAMES[curve]
         for line in curves.get(curve, []):
             x, y = np.transpose(line)
-            plot.line(x, y, **_line(style), legend_label=name[0].upper() + name[1:])
+            plot.line(x, y, **_line(curve_style), legend_label=name[0].upper() + name[1:])
 
 
 def _line(style: Mapping[str, Any]) -> dict[str, Any]:
@@ -187,7 +187,7 @@ def _draw_points(
     """The signal points, with what is said of each where the pointer rests on it."""
     drawn = []
     for kind, which in static.kinds(points).items():
-        style = static.MARKERS[kind]
+        mark = style.MARKERS[kind]
         chosen = np.flatnonzero(which)
         data = {name: [said[i][name] for i in chosen] for name in said[0]}
         drawn.append(
@@ -195,11 +195,11 @@ def _draw_points(
                 "x",
                 "y",
                 source=models.ColumnDataSource({"x": points.x[chosen], "y": y[chosen], **data}),
-                marker={"o": "circle", "x": "x"}[style["marker"]],
-                size=PIXELS * style["markersize"] * 1.4,  # to be hit more easily
-                line_color=to_hex(style["color"]),
-                line_width=PIXELS * style["markeredgewidth"],
-                fill_color=to_hex(style.get("markerfacecolor", style["color"])),
+                marker={"o": "circle", "x": "x"}[mark["marker"]],
+                size=PIXELS * mark["markersize"] * 1.4,  # to be hit more easily
+                line_color=to_hex(mark["color"]),
+                line_width=PIXELS * mark["markeredgewidth"],
+                fill_color=to_hex(mark.get("markerfacecolor", mark["color"])),
                 legend_label="Fit failed" if kind == "failed" else f"Signal {kind}",
             )
         )
