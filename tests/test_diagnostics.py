@@ -232,6 +232,7 @@ def test_a_point_is_asked_for_by_name_with_or_without_a_slash(asked: Path) -> No
     assert "Nothing to be done" in again.stdout
 
 
+@pytest.mark.long
 def test_cls_over_the_plane_are_asked_for_by_the_files_name(asked: Path) -> None:
     for suffix in style.SUFFIXES:
         assert (asked / f"results/small/cls{suffix}").stat().st_size > 5_000

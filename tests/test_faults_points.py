@@ -67,6 +67,7 @@ def names(table: Path) -> list[str]:
     return [line.split(",")[0] for line in table.read_text(encoding="utf-8").splitlines()[1:]]
 
 
+@pytest.mark.long
 def test_results_do_not_depend_on_cores_batches_and_order(tmp_path: Path) -> None:
     backwards = json.dumps(names(ROOT / "config/points/demo.csv")[::-1])
     ways = {

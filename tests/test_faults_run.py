@@ -90,6 +90,7 @@ def test_a_killed_run_leaves_no_lock_that_somebody_must_remove(
     finishes(tmp_path, made(finished_small))
 
 
+@pytest.mark.long
 def test_the_summary_comes_after_a_kill_between_the_figure_and_it(
     tmp_path: Path, finished_small: Path
 ) -> None:
@@ -104,6 +105,7 @@ def test_the_summary_comes_after_a_kill_between_the_figure_and_it(
     finishes(tmp_path, made(finished_small))
 
 
+@pytest.mark.long
 def test_of_two_runs_in_one_folder_one_stops_with_a_clear_word(
     tmp_path: Path, finished_small: Path
 ) -> None:

@@ -109,6 +109,7 @@ def test_points_added_to_a_patchset_cost_only_their_own_fits(tmp_path: Path) -> 
     assert noted(second) == ([["12", "10"]], names)
 
 
+@pytest.mark.long
 def test_a_failed_point_is_tried_again(tmp_path: Path) -> None:
     signals = patchset()
     signals["patches"][0]["patch"][0]["path"] = "/channels/9/samples/0"

@@ -181,6 +181,7 @@ def test_points_on_a_line_get_one_axis(points: list[tuple[int, int]], tmp_path: 
     assert chosen.can_draw
 
 
+@pytest.mark.long
 def test_a_new_entry_runs_as_it_is(tmp_path: Path) -> None:
     files = {}
     for region in ("A", "B"):

@@ -215,6 +215,7 @@ def test_a_patchset_for_another_background_stops_the_run_with_both_digests(tmp_p
     assert not (tmp_path / "results/small/cls.csv").exists()
 
 
+@pytest.mark.long
 def test_a_refusal_is_not_forgotten_where_results_of_earlier_runs_lie(
     small: tuple[Path, dict],
 ) -> None:

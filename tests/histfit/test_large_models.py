@@ -104,6 +104,7 @@ def test_a_large_model_is_fitted_at_least_as_well_as_by_pyhf() -> None:
         pyhf.set_backend("numpy", pyhf.optimize.scipy_optimizer())
 
 
+@pytest.mark.long
 def test_a_thousand_bins() -> None:
     spec = search(11, 1043, 20, 50)
     started = time.process_time()
