@@ -146,7 +146,7 @@ def test_downloads_and_the_summary_run_where_snakemake_does_and_the_rest_in_thre
     hit: Run,
 ) -> None:
     rules = [job.rule for job in hit.jobs if "hypotest" not in job.rule]
-    results = "rule_results_aggregate_compare_contour_plot_provenance"
+    results = "rule_results_aggregate_compare_contour_page_plot_provenance"
     assert sorted(rules) == ["rule_likelihood_verify", results]
     assert {job.node for job in hit.jobs} <= set(slurm_cluster.NODES)
     assert (hit.folder / "results/1Lbb/download/likelihood.json").is_file()
@@ -157,7 +157,7 @@ def test_downloads_run_where_snakemake_does_in_an_importing_workflow_too(
     runs: tuple[Run, Run],
 ) -> None:
     assert (runs[1].folder / "results/demo/download/likelihood.json").is_file()
-    assert [job.rule for job in runs[1].jobs] == ["rule_likelihood_recontour_verify"]
+    assert [job.rule for job in runs[1].jobs] == ["rule_recontour_verify_wildcards_demo"]
 
 
 def test_the_error_of_a_failed_job_names_its_logs_and_shows_what_they_say(
@@ -165,8 +165,8 @@ def test_the_error_of_a_failed_job_names_its_logs_and_shows_what_they_say(
 ) -> None:
     wrong = runs[1]
     assert wrong.status == 1
-    (slurm,) = (wrong.folder / ".snakemake/slurm_logs/group_likelihood_recontour_verify").iterdir()
-    error = wrong.output.split("Error in group likelihood", 1)[1]
-    assert str(slurm) in error.splitlines()[1]
+    (slurm,) = (wrong.folder / ".snakemake/slurm_logs/rule_recontour_verify").rglob("*.log")
+    error = wrong.output.split("Error in rule recontour_verify", 1)[1]
+    assert str(slurm) in error
     assert "log: results/demo/logs/verify.log" in error
     assert re.search("^ *error: .*correct background_digest$", error, re.MULTILINE)
