@@ -107,8 +107,8 @@ def test_a_comparison_is_put_into_words() -> None:
     words = report.in_words("observed", found | {"disagreements": [point]}, "GeV")
     assert words == (
         "Half of the published observed contour lies within 3 GeV of ours, 90 % of it within "
-        "7.1 GeV, all of it within 12 GeV. The excluded areas overlap by 96.7 %. On its other "
-        "side: p (beyond the published contour, CLs = 0.011)."
+        "7.1 GeV, all of it within 12 GeV. The excluded areas overlap by 96.7 %. "
+        "On its other side: p (beyond the published contour, CLs = 0.011)."
     )
     nothing = dict.fromkeys(found) | {"disagreements": []}
     words = report.in_words("expected", nothing, "GeV")
