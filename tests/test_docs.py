@@ -31,7 +31,7 @@ def command(*arguments: str) -> None:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
     settings = ("--config-file", "workflow/mkdocs.yml", "--site-dir", str(folder))
-    command("mkdocs", "build", "--quiet", "--strict", *settings)
+    command("mkdocs", "build", "--strict", *settings)  # quiet ones count no warnings
     return folder
 
 
