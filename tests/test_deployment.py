@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 from importlib.metadata import requires
 from pathlib import Path
@@ -111,6 +112,31 @@ else:
     assert run.returncode == 0, run.stdout[-3000:]
     jobs = log.read_text(encoding="utf-8").splitlines()
     programs = {path.stem for path in project.glob("workflow/scripts/*.py")}
-    used = {name for name in programs for job in jobs if f"/{name}.py" in job}
-    expected = "aggregate compare contour fetch_likelihood fetch_table hypotest plot provenance"
+    used = {name for name in programs for job in jobs if f"/scripts/{name}.py" in job}
+    expected = (
+        "aggregate compare contour fetch_likelihood fetch_table hypotest page plot provenance"
+    )
     assert used == {*expected.split(), "summary", "verify"}
+
+
+@pytest.mark.long
+def test_reana_accepts_its_specification_and_finds_what_it_names(tmp_path: Path) -> None:
+    spec = yaml.safe_load((ROOT / "reana.yaml").read_text(encoding="utf-8"))
+    inputs = spec["inputs"]
+    assert all((ROOT / name).exists() for name in (*inputs["files"], *inputs["directories"]))
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
+    programs = tmp_path / "venv" / "bin"
+    packages = ["reana-client==0.9.6", "setuptools<81"]
+    installed = subprocess.run(
+        [programs / "pip", "install", "--quiet", *packages], capture_output=True, check=False
+    )
+    if installed.returncode:
+        pytest.skip("needs a package index to install reana-client")
+    validated = subprocess.run(
+        [programs / "reana-client", "validate", "--file", ROOT / "reana.yaml"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert validated.returncode == 0, validated.stdout
+    assert "Valid REANA specification file" in validated.stdout
