@@ -3,9 +3,10 @@
     python tests/benchmarks/speed.py MIRROR SCRATCH [--quick] [--limit]
 
 prints Markdown tables. MIRROR is a folder of HEPData resources filed by DOI, SCRATCH one to unpack
-them to. pyhf runs at its defaults (SLSQP); what would take it hours is its time for the points that
-it was given, times their number: two of each likelihood, a third and two thirds through the list of
-names. --quick gives it one of each; --limit adds its upper limit, which takes it seven minutes.
+them to. pyhf runs at its defaults (SLSQP), on five points of 1Lbb and five of each region of
+sbottom: those 10, 30, 50, 70 and 90 % through the list of names. What would take it hours is its
+mean time for these points, times the number of all. --quick gives it the middle one only; --limit
+adds its upper limit, which takes it seven minutes.
 """
 
 from __future__ import annotations
@@ -32,7 +33,14 @@ from pyhf.infer.intervals.upper_limits import upper_limit as pyhf_upper_limit
 from recontour import patches
 
 REPEATS = 9
-Row = tuple[str, float, float | None]
+PLACES = (1, 3, 5, 7, 9)
+"""Tenths of the list of names at which a point is taken."""
+
+Times = dict[tuple[str, str], float]
+"""Seconds by likelihood and point."""
+
+Row = tuple[str, float, float | None, float | None]
+"""What is done, seconds of histfit and of pyhf, and the median of the points' ratios."""
 
 
 def main() -> None:
@@ -44,12 +52,12 @@ def main() -> None:
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     every = {item.name: item for item in likelihoods(unpacked(options.mirror, options.scratch))}
-    points = {name: list(item.patches) for name, item in every.items()}
-    given = {
-        name: [names[len(names) // 3], names[2 * len(names) // 3]][: 1 if options.quick else 2]
-        for name, names in points.items()
+    places = (5,) if options.quick else PLACES
+    points = {
+        name: [list(item.patches)[place * len(item.patches) // 10] for place in places]
+        for name, item in every.items()
     }
-    print(compared(every, given, limit=options.limit))
+    print(compared(every, points, limit=options.limit))
     for title, size, table in (
         ("Parameters (20 bins, 3 samples)", "parameters", growth.over_parameters()),
         ("Bins (50 parameters, 3 samples)", "bins", growth.over_bins()),
@@ -64,8 +72,11 @@ def main() -> None:
 
 def compared(every: dict[str, Likelihood], points: dict[str, list[str]], *, limit: bool) -> str:
     """The table of both engines' times."""
-    ours, theirs, compiled, built = ({} for _ in range(4))
-    whole, theirs_whole = {}, {}
+    ours: Times = {}
+    theirs: Times = {}
+    compiled: Times = {}
+    whole: Times = {}
+    theirs_whole: Times = {}
     for name, chosen in points.items():
         likelihood = every[name]
         background = histfit.Background(likelihood.background)
@@ -78,38 +89,49 @@ def compared(every: dict[str, Likelihood], points: dict[str, list[str]], *, limi
             pyhf.set_backend("numpy", pyhf.optimize.scipy_optimizer())
             workspace = pyhf.Workspace(likelihood.workspace(point))
             other = workspace.model()
-            built[key] = cpu(
+            building = cpu(
                 lambda a=(likelihood, point): pyhf.Workspace(a[0].workspace(a[1])).model()
             )
             theirs[key] = cpu(lambda a=(workspace, other): pyhf_hypotest(*a))
-            theirs_whole[key] = built[key] + theirs[key]
+            theirs_whole[key] = building + theirs[key]
             pyhf.set_backend("jax", pyhf.optimize.scipy_optimizer(), precision="64b")
             other = workspace.model()
             pyhf_hypotest(workspace, other)
             compiled[key] = cpu(lambda a=(workspace, other): pyhf_hypotest(*a))
 
-    def mean(times: dict[tuple[str, str], float], name: str) -> float:
-        return statistics.mean(times[key] for key in times if key[0].startswith(name))
-
     rows: list[Row] = []
     for name in ("1Lbb", "sbottom"):
         rows += [
-            (f"hypotest, observed and expected, {name}", mean(ours, name), mean(theirs, name)),
-            (f"… against jax, compiled, {name}", mean(ours, name), mean(compiled, name)),
-            (f"a new point, patch to CLs, {name}", mean(whole, name), mean(theirs_whole, name)),
+            row(f"hypotest, observed and expected, {name}", name, ours, theirs),
+            row(f"… against jax, compiled, {name}", name, ours, compiled),
+            row(f"a new point, patch to CLs, {name}", name, whole, theirs_whole),
         ]
+    spread = []
     for name in ("1Lbb", "sbottom"):
         chosen = [item for key, item in every.items() if key.startswith(name)]
-        count = sum(len(item.patches) for item in chosen)
-        seconds = sum(cpu(lambda item=item: answer_all(item)) for item in chosen)
-        rows.append((f"all {count} points, {name}", seconds, count * mean(theirs_whole, name)))
+        found = [answer_all(item) for item in chosen]
+        times = np.concatenate([times for times, _ in found])
+        seconds = sum(seconds for _, seconds in found)
+        per_point = statistics.mean(t for key, t in theirs_whole.items() if key[0].startswith(name))
+        rows.append((f"all {len(times)} points, {name}", seconds, len(times) * per_point, None))
+        percentiles = " | ".join(shown(float(np.percentile(times, p))) for p in (50, 90, 100))
+        spread.append(f"| {name} | {len(times)} | {shown(float(times.mean()))} | {percentiles} |")
     rows.append(limits(every["1Lbb"], points["1Lbb"][0], limit))
-    text = ["| work | histfit | pyhf | ratio |", "| --- | --- | --- | --- |"]
-    for work, seconds, other_seconds in rows:
-        against = " | " if other_seconds is None else f"{shown(other_seconds)} | "
-        against += "" if other_seconds is None else f"{other_seconds / seconds:.0f}"
-        text.append(f"| {work} | {shown(seconds)} | {against} |")
-    return "\n".join(text)
+    text = ["| work | histfit | pyhf | ratio | median ratio |", "| --- | --- | --- | --- | --- |"]
+    for work, seconds, other_seconds, median in rows:
+        against = "" if other_seconds is None else shown(other_seconds)
+        ratio = "" if other_seconds is None else f"{other_seconds / seconds:.0f}"
+        middle = "" if median is None else f"{median:.0f}"
+        text.append(f"| {work} | {shown(seconds)} | {against} | {ratio} | {middle} |")
+    text += ["", "| hypotest | points | mean | median | 90 % | longest |"]
+    return "\n".join([*text, "| --- | --- | --- | --- | --- | --- |", *spread])
+
+
+def row(work: str, name: str, ours: Times, theirs: Times) -> Row:
+    """Mean times, and the median ratio, of all points of likelihoods whose name starts so."""
+    keys = [key for key in ours if key[0].startswith(name)]
+    means = (statistics.mean(times[key] for key in keys) for times in (ours, theirs))
+    return work, *means, statistics.median(theirs[key] / ours[key] for key in keys)
 
 
 def limits(likelihood: Likelihood, point: str, against_pyhf: bool) -> Row:
@@ -122,7 +144,7 @@ def limits(likelihood: Likelihood, point: str, against_pyhf: bool) -> Row:
         workspace = pyhf.Workspace(spec)
         other = workspace.model()
         theirs = cpu(lambda: pyhf_upper_limit(workspace.data(other), other))
-    return "upper limit, observed and 5 expected, 1Lbb", seconds, theirs
+    return f"upper limit, observed and 5 expected, 1Lbb {point}", seconds, theirs, None
 
 
 def answer(background: histfit.Background, likelihood: Likelihood, point: str) -> float:
@@ -131,10 +153,14 @@ def answer(background: histfit.Background, likelihood: Likelihood, point: str) -
     return histfit.hypotest(background.model(spec)).CLs_obs
 
 
-def answer_all(likelihood: Likelihood) -> list[float]:
-    """CLs of all points, from parsed files."""
+def answer_all(likelihood: Likelihood) -> tuple[np.ndarray, float]:
+    """CPU seconds of the hypothesis test of every point, and of all the work from parsed files."""
+    started, times = time.process_time(), []
     background = histfit.Background(likelihood.background)
-    return [answer(background, likelihood, point) for point in likelihood.patches]
+    for point, operations in likelihood.patches.items():
+        model = background.model(patches.apply(likelihood.background, operations, point))
+        times.append(cpu(lambda model=model: histfit.hypotest(model)))
+    return np.array(times), time.process_time() - started
 
 
 def pyhf_hypotest(workspace: pyhf.Workspace, model: pyhf.Model) -> Any:

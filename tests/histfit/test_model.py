@@ -301,6 +301,23 @@ def test_a_compiled_background_gives_the_same_models_bit_for_bit() -> None:
         )
 
 
+def test_fits_start_from_the_background_in_the_channels_that_a_patch_keeps() -> None:
+    # the validation region pulls k to 2; without it the signal region alone says 1.2
+    def region(size: float) -> list[Spec]:
+        return [sample("b", [size], normfactor("k"))]
+
+    spec = workspace({"SR": region(50.0), "VR": region(5000.0)}, {"SR": [60.0], "VR": [10000.0]})
+    signal = sample("s", [5.0], normfactor("mu"))
+    add = {"op": "add", "path": "/channels/0/samples/-", "value": signal}
+    kept = jsonpatch.apply_patch(spec, [add])
+    removed = jsonpatch.apply_patch(spec, [add, {"op": "remove", "path": "/channels/1"}])
+    background = histfit.Background(spec)
+    for patched, best in ((kept, 10060.0 / 5050.0), (removed, 1.2), (kept, 10060.0 / 5050.0)):
+        model = background.model(patched)
+        start = dict(zip(model.parameters.labels, model.start[0], strict=True))
+        assert start == pytest.approx({"k": best, "mu": 1.0}, abs=1e-6)
+
+
 def test_a_compiled_background_notices_a_replaced_sample() -> None:
     spec = counting(5.0, 50.0, 55.0)
     patched = jsonpatch.apply_patch(
