@@ -60,6 +60,15 @@ def test_under_other_inputs_nothing_is_known_and_the_batch_forgets(folder: Path)
     assert Journal(folder, "1-2", CONTEXT, [A]).entries == {}
 
 
+def test_a_file_that_another_job_removes_meanwhile_is_no_error(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two jobs begin after a change of code, and the other one forgets its rows first."""
+    listed = list(folder.iterdir())
+    monkeypatch.setattr(journal, "_files", lambda _: [*listed, folder / "3-4.00000000.rows"])
+    assert set(Journal(folder, "1-2", CONTEXT, [A, B]).entries) == {A, B}
+
+
 @pytest.mark.parametrize("cut", [2, 20, 100])
 def test_a_line_that_a_kill_tore_is_worthless_and_harms_no_other(folder: Path, cut: int) -> None:
     (path,) = folder.iterdir()

@@ -122,8 +122,13 @@ def _rows(path: Path, wanted: Collection[str]) -> Iterator[tuple[str, Entry]]:
 
 
 def _lines(path: Path) -> Iterator[tuple[str, str]]:
-    """First word and rest of the lines of a file, without those that a kill or a disk damaged."""
-    for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
+    """First word and rest of the lines of a file, without those that a kill or a disk damaged; none
+    of one that the job it belongs to has just removed."""
+    try:
+        content = path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return
+    for line in content.split("\n"):
         text, _, found = line.rpartition(" ")
         if text and found == _digest(text)[:_SUM_LENGTH]:
             kind, _, rest = text.partition(" ")
