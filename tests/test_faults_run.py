@@ -111,8 +111,13 @@ def test_of_two_runs_in_one_folder_one_stops_with_a_clear_word(
 ) -> None:
     write(tmp_path)
     first = start(tmp_path)
-    wait_for(tmp_path / ".snakemake/recontour.lock")
+    lock = tmp_path / ".snakemake/recontour.lock"
+    wait_for(lock)
+    while not lock.read_text(encoding="utf-8"):  # it is there before it is held
+        time.sleep(0.005)
+    os.kill(first.pid, signal.SIGSTOP)  # or it might end before the second begins
     second = snakemake(tmp_path)
+    os.kill(first.pid, signal.SIGCONT)
     assert second.returncode != 0
     assert f"another run of Snakemake (process {first.pid} on " in second.stdout
     assert "Traceback" not in second.stdout
