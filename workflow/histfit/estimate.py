@@ -9,10 +9,11 @@ from typing import Any, Literal
 import numpy as np
 
 from .errors import FitError
-from .fit import Fit, Fits, Problem, demand_converged, observed_data, report
-from .hypotest import as_model, conditional, free_range, unconditional
+from .fit import Fit, Fits, demand_converged, observed_data, report
+from .hypotest import as_model, conditional, free_range, tested_and_free
 from .interpolation import Array
 from .likelihood import evaluate, hessians
+from .minimize import Problem
 from .model import Index, Model
 from .newton import FLOOR
 
@@ -140,8 +141,8 @@ def best_fit(
         return conditional(model, data, mu, [model.start, init])
     poi_range = free_range(model, "t", poi_bounds)
     background = conditional(model, data, 0.0, [model.start])[1]
-    signal = conditional(model, data, 1.0, [background.x, init])[1]
-    return unconditional(model, data, poi_range, [background, signal])
+    what, fits = tested_and_free(model, data, 1.0, poi_range, background.x)
+    return what.take(np.array([1])), fits.take(1)
 
 
 def prior(model: Model) -> tuple[Array, Array]:
@@ -162,7 +163,7 @@ def _status(problem: Problem, x: Array, fit: Fit) -> list[Status]:
     """The status of every parameter as far as it can be told without the Hessian."""
     kink = problem.model.kinked & (x == 0.0)
     status: list[Status] = []
-    for label, fixed, at_kink in zip(fit.labels, problem.fixed, kink, strict=True):
+    for label, fixed, at_kink in zip(fit.labels, problem.fixed[0], kink, strict=True):
         if fixed:
             status.append("fixed")
         elif label in fit.at_bound:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .errors import FitError
 from .interpolation import Array
 from .likelihood import LEAST_RATE, Data, deviance, expected_bins, mirrored, saturated_nll
-from .minimize import Minimum, minimize
+from .minimize import Minimum, Problem, minimize
 from .model import Flags, Index, Model
 
 NO_EVENTS = 1e-12
@@ -55,16 +55,6 @@ class Fit:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Problem:
-    """What to fit: a model to `data`, with some parameters `fixed` (P,), within `bounds` (P, 2)."""
-
-    model: Model
-    data: Data
-    fixed: Flags
-    bounds: Array
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Fits:
     """N fits of one model, row by row: the best minimum of each, and the number of starts."""
 
@@ -102,13 +92,15 @@ def expected_data(model: Model, x: Array) -> Data:
 def problem(
     model: Model, data: Data, mu: float | None, poi_bounds: tuple[float, float] | None = None
 ) -> Problem:
-    """A fit with the POI free within `poi_bounds` (`mu` None) or held at its start."""
-    fixed, bounds = model.parameters.fixed, model.parameters.bounds
-    if model.poi is not None and (mu is not None or poi_bounds is not None):
-        fixed, bounds = fixed.copy(), bounds.copy()
-        fixed[model.poi] |= mu is not None
-        bounds[model.poi] = bounds[model.poi] if poi_bounds is None else poi_bounds
-    return Problem(model, data, fixed, bounds)
+    """Fits with the POI free within `poi_bounds` (`mu` None) or held at its start."""
+    shape = data.aux.shape
+    fixed = np.broadcast_to(model.parameters.fixed, shape).copy()
+    low, high = (np.broadcast_to(bound, shape).copy() for bound in model.parameters.bounds.T)
+    if model.poi is not None:
+        fixed[:, model.poi] |= mu is not None
+        if poi_bounds is not None:
+            low[:, model.poi], high[:, model.poi] = poi_bounds
+    return Problem(model, data, fixed, low, high)
 
 
 def at_poi(model: Model, x: Array, mu: float) -> Array:
@@ -120,19 +112,22 @@ def at_poi(model: Model, x: Array, mu: float) -> Array:
     return x
 
 
-def solve(problem: Problem, starts: Sequence[Array], *, alike: bool = False) -> Fits:
-    """Minimize from the first of `starts` (each (N, P)); and again where that looks unsafe.
+def solve(problem: Problem, starts: Sequence[Array], kin: Index | None = None) -> Fits:
+    """Minimize from the first of `starts` (N, P); and again where that looks unsafe.
 
     Unsafe is a fit that did not converge, met an indefinite Hessian, or ended with the POI at a
-    bound. It is repeated from the other starts, and, where it did not converge or the Hessian was
-    indefinite, from its mirror image (see `likelihood.mirrored`). Where the rows' data are `alike`,
-    their likelihoods have about the same minima: if one fit is unsafe, all are, and each is
-    repeated from where the row before it ended, too, at first and with the lowest objective.
+    bound. It is repeated from the other starts (each for the first n rows, (n, P)), and, where it
+    did not converge or the Hessian was indefinite, from its mirror image (see
+    `likelihood.mirrored`).
+
+    `kin` (N,) gives every row another one whose likelihood has about the same minima, or itself. If
+    that one is unsafe, the row is, too; and so is a free fit that ends above its kin, a conditional
+    one. Unsafe rows are repeated from where their kin ended, at first and with its lowest objective.
 
     The lowest objective wins; a lower one that did not converge makes the fit fail. It is infinite
     where there are events but no parameters in reach that expect any.
     """
-    fits = _solve(problem, starts, alike)
+    fits = _solve(problem, starts, np.arange(len(starts[0])) if kin is None else kin)
     expected = expected_bins(problem.model, fits.x)
     extended = (expected < LEAST_RATE * problem.data.counts).any(axis=1)
     if extended.any():
@@ -140,39 +135,51 @@ def solve(problem: Problem, starts: Sequence[Array], *, alike: bool = False) -> 
     return fits
 
 
-def _solve(problem: Problem, starts: Sequence[Array], alike: bool) -> Fits:
-    model, (counts, aux) = problem.model, problem.data
-    best = minimize(model, starts[0], problem.data, problem.fixed, problem.bounds)
-    bent = ~best.converged | best.indefinite
-    unsafe = bent
-    if model.poi is not None and not problem.fixed[model.poi]:
-        unsafe = bent | (best.x[:, [model.poi]] == problem.bounds[model.poi]).any(axis=1)
-    if alike and unsafe.any():
-        unsafe = np.ones_like(unsafe)
-        starts = [*starts, np.roll(best.x, 1, axis=0)]
+def _solve(problem: Problem, starts: Sequence[Array], kin: Index) -> Fits:
+    best = minimize(problem, starts[0])
     fits = Fits(best, np.ones(len(best.x), dtype=np.intp))
-    searches = [(unsafe.nonzero()[0], start[unsafe]) for start in starts[1:]]
-    if bent.any():
-        data = Data(counts[bent], aux[bent])
-        searches.append((bent.nonzero()[0], mirrored(model, best.x[bent], data)))
+    bent = ~best.converged | best.indefinite
+    unsafe = bent | _stuck(problem, best, kin)
+    unsafe |= unsafe[kin]
+    if not unsafe.any():
+        return fits
+    related = kin != np.arange(len(kin))
+    searches = []
+    for start in starts[1:]:
+        rows = unsafe[: len(start)].nonzero()[0]
+        searches.append((rows, start[rows]))
+    rows = (unsafe & related).nonzero()[0]
+    searches.append((rows, best.x[kin[rows]]))
+    rows = bent.nonzero()[0]
+    searches.append((rows, mirrored(problem.model, best.x[rows], problem.take(rows).data)))
     lower = _search_again(problem, fits, searches)
-    if alike and lower.any():
-        after = np.roll(lower, 1)
-        _search_again(problem, fits, [(after.nonzero()[0], np.roll(best.x, 1, axis=0)[after])])
+    rows = (lower[kin] & related).nonzero()[0]
+    _search_again(problem, fits, [(rows, best.x[kin[rows]])])
     return fits
+
+
+def _stuck(problem: Problem, best: Minimum, kin: Index) -> Flags:
+    """Free fits that ended with the POI at a bound, or above the conditional fit that is their kin;
+    (N,)."""
+    poi = problem.model.poi
+    if poi is None:
+        return np.zeros(len(kin), dtype=bool)
+    free, mu = ~problem.fixed[:, poi], best.x[:, poi]
+    at_bound = (mu == problem.low[:, poi]) | (mu == problem.high[:, poi])
+    above = problem.fixed[kin, poi] & (best.value[kin] < best.value - SAME_MINIMUM)
+    return np.asarray(free & (at_bound | above))
 
 
 def _search_again(problem: Problem, fits: Fits, searches: list[tuple[Index, Array]]) -> Flags:
     """Repeat some rows' `fits` from other points (n, P), all at once, and keep what is lower; says
     where."""
-    best, (counts, aux) = fits.minimum, problem.data
+    best = fits.minimum
     improved = np.zeros(len(best.x), dtype=bool)
     searches = [(rows, points) for rows, points in searches if len(rows)]
     if not searches:
         return improved
     every, points = (np.concatenate(parts) for parts in zip(*searches, strict=True))
-    data, known = Data(counts[every], aux[every]), best.take(every)
-    found = minimize(problem.model, points, data, problem.fixed, problem.bounds, known)
+    found = minimize(problem.take(every), points, best.take(every))
     first = 0
     for rows, _ in searches:
         other = found.take(np.arange(first, first + len(rows)))
@@ -191,15 +198,15 @@ def _search_again(problem: Problem, fits: Fits, searches: list[tuple[Index, Arra
 def report(problem: Problem, fits: Fits, row: int = 0) -> Fit:
     """One row of `fits` for people."""
     minimum, labels = fits.minimum, problem.model.parameters.labels
-    data = Data(problem.data.counts[[row]], problem.data.aux[[row]])
+    problem = problem.take(np.array([row]))
     x = minimum.x[row]
-    bound = ((x == problem.bounds[:, 0]) | (x == problem.bounds[:, 1])) & ~problem.fixed
+    bound = ((x == problem.low[0]) | (x == problem.high[0])) & ~problem.fixed[0]
     values = x.copy()
     values.flags.writeable = False
     return Fit(
         labels=labels,
         values=values,
-        nll=float(minimum.value[row] + saturated_nll(problem.model, data)[0]),
+        nll=float(minimum.value[row] + saturated_nll(problem.model, problem.data)[0]),
         edm=float(minimum.edm[row]),
         gradient=float(minimum.gradient[row]),
         converged=bool(minimum.converged[row]),

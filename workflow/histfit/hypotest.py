@@ -19,7 +19,6 @@ from .errors import FitError, InvalidWorkspace
 from .fit import (
     Fit,
     Fits,
-    Problem,
     at_poi,
     demand_converged,
     expected_data,
@@ -30,6 +29,7 @@ from .fit import (
 )
 from .interpolation import Array
 from .likelihood import Data, expected_bins
+from .minimize import Problem, together
 from .model import Model, compile_model
 
 TEST_STATISTICS = ("qtilde", "q", "t", "q0")
@@ -104,21 +104,19 @@ def hypotest(
     lower, upper = free_range(model, test_stat, poi_bounds)
 
     data = observed_data(model)
-    background, asimov_truth = conditional(model, data, asimov_mu, [model.start])
-    asimov_data = expected_data(model, asimov_truth.x)
+    background, truth = conditional(model, data, asimov_mu, [model.start])
+    asimov_data = expected_data(model, truth.x)
     both = Data(*(np.concatenate(parts) for parts in zip(data, asimov_data, strict=True)))
-    starts = [asimov_truth.x, model.parameters.init[None]]
-    tested, fits_to_both = conditional(model, both, mu, starts, alike=True)
-    tested_fit, asimov_fit = fits_to_both.take(0), fits_to_both.take(1)
-    free, free_fit = unconditional(model, data, (lower, upper), [tested_fit, asimov_truth])
-    muhat = None if model.poi is None else float(free_fit.x[0, model.poi])
-    q_obs = test_statistic(test_stat, mu, muhat, tested_fit.value[0] - free_fit.value[0])
-    q_asimov = test_statistic(test_stat, mu, asimov_mu, asimov_fit.value[0])
+    tested, found = tested_and_free(model, both, mu, (lower, upper), truth.x)
+    of_data, of_asimov, of_free = found.value.tolist()
+    muhat = None if model.poi is None else float(found.x[2, model.poi])
+    q_obs = test_statistic(test_stat, mu, muhat, of_data - of_free)
+    q_asimov = test_statistic(test_stat, mu, asimov_mu, of_asimov)
     fits = {
-        "background": report(background, asimov_truth),
-        "conditional": report(tested, fits_to_both, 0),
-        "free": report(free, free_fit),
-        "asimov": report(tested, fits_to_both, 1),
+        "background": report(background, truth),
+        "conditional": report(tested, found, 0),
+        "asimov": report(tested, found, 1),
+        "free": report(tested, found, 2),
     }
     for name, fit in fits.items():
         demand_converged(fit, f"{name} fit at mu = {mu:g}")
@@ -153,35 +151,34 @@ def free_range(
     return (max(lower, 0.0) if test_stat == "qtilde" else lower, upper)
 
 
-def conditional(
-    model: Model, data: Data, mu: float, starts: list[Array], *, alike: bool = False
-) -> tuple[Problem, Fits]:
-    """Fits to N rows of `data` with the POI at `mu`, each from `starts` (each (1, P)); for `alike`
-    see `solve`."""
+def conditional(model: Model, data: Data, mu: float, starts: list[Array]) -> tuple[Problem, Fits]:
+    """Fits to N rows of `data` with the POI at `mu`, from `starts` (each (1, P))."""
     what, rows = problem(model, data, mu), len(data.counts)
-    points = [np.repeat(at_poi(model, start, mu), rows, axis=0) for start in starts]
-    return what, solve(what, points, alike=alike)
+    return what, solve(what, [np.repeat(at_poi(model, x, mu), rows, axis=0) for x in starts])
 
 
-def unconditional(
-    model: Model, data: Data, poi_bounds: tuple[float, float], known: list[Fits]
+def tested_and_free(
+    model: Model, data: Data, mu: float, poi_bounds: tuple[float, float], start: Array
 ) -> tuple[Problem, Fits]:
-    """Free fit, started from `known` conditional fits to the same data, the best of them first."""
-    what = problem(model, data, None, poi_bounds)
-    values = np.array([fits.value for fits in known])
-    order = np.argsort(values, axis=0, kind="stable")
-    points = np.array([fits.x for fits in known])
-    rows = np.arange(points.shape[1])
-    fits = solve(what, [points[rank, rows] for rank in order])
-    if np.isinf(fits.value).any():
-        row = int(np.argmax(np.isinf(fits.value)))
-        rates = expected_bins(model, fits.x[[row]])[0]
-        impossible = int(np.argmax((data.counts[row] > 0.0) & (rates <= 0.0)))
+    """Fits to N rows of `data` (one or two: the observed, and Asimov data) with the POI at `mu`,
+    and, as the last row, the free fit to the first of them; side by side, from `start` (1, P)."""
+    rows = len(data.counts)
+    kin = np.array([*reversed(range(rows)), 0])
+    observed = Data(data.counts[:1], data.aux[:1])
+    what = together(problem(model, data, mu), problem(model, observed, None, poi_bounds))
+    tested = (
+        np.repeat(at_poi(model, x, mu), rows, axis=0) for x in (start, model.parameters.init[None])
+    )
+    first, second = tested
+    fits = solve(what, [np.concatenate([first, start]), second], kin)
+    if np.isinf(fits.value[-1]):
+        rates = expected_bins(model, fits.x[[-1]])[0]
+        impossible = int(np.argmax((observed.counts[0] > 0.0) & (rates <= 0.0)))
         names = [
             f"channel '{name}', bin {i}" for name, n in model.channels.items() for i in range(n)
         ]
         raise FitError(
-            f"{names[impossible]}: found {data.counts[row, impossible]:g} events where the model "
+            f"{names[impossible]}: found {observed.counts[0, impossible]:g} events where the model "
             "cannot expect any; expected a model that allows the data"
         )
     return what, fits

@@ -117,11 +117,11 @@ class _Refits:
         assert poi is not None
         best = self.nominal.fit.values
         held_at = float(best[i] + distance)
-        low, high = self.problem.bounds[i]
-        if not low <= held_at <= high:
+        low, high = self.problem.low[0], self.problem.high[0]
+        if not low[i] <= held_at <= high[i]:
             return Refit(held_at, None, "out of bounds")
         fixed = self.problem.fixed.copy()
-        fixed[i] = True
+        fixed[0, i] = True
         start, second = best[None].copy(), best[None].copy()
         slope = self.nominal.covariance[:, k] / self.nominal.covariance[k, k]
         start[0, self.free] += distance * slope
@@ -130,6 +130,6 @@ class _Refits:
         if not fits.minimum.converged[0]:
             return Refit(held_at, None, "not converged")
         reached = float(fits.x[0, poi])
-        at_bound = reached in self.problem.bounds[poi]
+        at_bound = reached in (low[poi], high[poi])
         shift = reached - float(best[poi])
         return Refit(held_at, shift, "POI at bound" if at_bound else "converged")

@@ -25,7 +25,7 @@ from .hypotest import (
     observed_shift,
     p_values,
     test_statistic,
-    unconditional,
+    tested_and_free,
 )
 from .interpolation import Array
 from .likelihood import Data
@@ -99,20 +99,19 @@ def upper_limit(
     truth_problem, truth = conditional(model, data, 0.0, [model.start])
     demand_converged(report(truth_problem, truth), "background fit")
     first = min(1.0, reach)
-    _, tested = conditional(model, data, first, [truth.x, model.parameters.init[None]])
-    free_problem, free = unconditional(
-        model, data, (lower, math.inf if beyond_bounds else upper), [tested, truth]
-    )
-    demand_converged(report(free_problem, free), "free fit")
-    muhat = float(free.x[0, model.poi])
-    observed_scan = _Scan(model, data, {0.0: truth.x, first: tested.x})
-    asimov_scan = _Scan(model, expected_data(model, truth.x), {0.0: truth.x, first: tested.x})
+    poi_range = lower, math.inf if beyond_bounds else upper
+    what, found = tested_and_free(model, data, first, poi_range, truth.x)
+    demand_converged(report(what, found, 1), "free fit")
+    muhat, lowest = float(found.x[1, model.poi]), float(found.value[1])
+    known = {0.0: truth.x, first: found.x[:1]}
+    observed_scan = _Scan(model, data, known)
+    asimov_scan = _Scan(model, expected_data(model, truth.x), known)
 
     def root_asimov(mu: float) -> float:
         return math.sqrt(test_statistic(test_stat, mu, 0.0, asimov_scan(mu)))
 
     def significance(mu: float) -> float:
-        excess = observed_scan(mu) - free.value[0]
+        excess = observed_scan(mu) - lowest
         q_obs = test_statistic(test_stat, mu, muhat, excess)
         q_asimov = root_asimov(mu) ** 2
         CLs = p_values(test_stat, observed_shift(test_stat, q_obs, q_asimov), q_asimov)[2]

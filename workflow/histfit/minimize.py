@@ -9,7 +9,7 @@ function. N minimizations run side by side, one a row; no row's result depends o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -37,6 +37,41 @@ ROUNDING = 1e-13
 
 SAME_BASIN = 0.3
 """A search that comes this close to a known minimum (in σ of the constraints) will end there."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Problem:
+    """N fits of one model, a row each.
+
+    Attributes:
+        model: what is fitted
+        data: counts and auxiliary data of each row
+        fixed: parameters held at their start (N, P)
+        low, high: bounds of the others (N, P)
+    """
+
+    model: Model
+    data: Data
+    fixed: Flags
+    low: Array
+    high: Array
+
+    def take(self, rows: Index | Flags) -> Problem:
+        """Some rows, copied."""
+        data = Data(self.data.counts[rows], self.data.aux[rows])
+        return Problem(self.model, data, self.fixed[rows], self.low[rows], self.high[rows])
+
+
+def together(first: Problem, second: Problem) -> Problem:
+    """The rows of `first`, then those of `second`."""
+    counts, aux = (np.concatenate(parts) for parts in zip(first.data, second.data, strict=True))
+    return Problem(
+        first.model,
+        Data(counts, aux),
+        np.concatenate([first.fixed, second.fixed]),
+        np.concatenate([first.low, second.low]),
+        np.concatenate([first.high, second.high]),
+    )
 
 
 class Minimum(NamedTuple):
@@ -73,26 +108,18 @@ class Minimum(NamedTuple):
         )
 
 
-def minimize(
-    model: Model,
-    start: Array,
-    data: Data,
-    fixed: Flags,
-    bounds: Array,
-    known: Minimum | None = None,
-) -> Minimum:
+def minimize(problem: Problem, start: Array, known: Minimum | None = None) -> Minimum:
     """Minimize the objective from `start` (N, P).
 
     Args:
-        data: counts and auxiliary data of each row.
-        fixed: parameters held at their start, (P,).
-        bounds: lower and upper bounds, (P, 2).
         known: minima found before. A row that comes back to its known minimum, or will not get
             below it, is given up: its value is then infinite.
     """
-    n_fits = len(start)
-    bounds = np.where(fixed[:, None], [-np.inf, np.inf], bounds)  # a test may lie beyond them
-    x = np.clip(start, bounds[:, 0], bounds[:, 1])
+    model, n_fits = problem.model, len(start)
+    low = np.where(problem.fixed, -np.inf, problem.low)  # a test may lie beyond the bounds
+    high = np.where(problem.fixed, np.inf, problem.high)
+    problem = replace(problem, low=low, high=high)
+    x = np.minimum(np.maximum(start, low), high)
     result = Minimum(
         x=x.copy(),
         value=np.full(n_fits, np.inf),
@@ -102,9 +129,8 @@ def minimize(
         indefinite=np.zeros(n_fits, dtype=bool),
         iterations=np.zeros(n_fits, dtype=np.intp),
     )
-    fits = _Fits(
-        model, np.arange(n_fits), x, data, np.zeros_like(data.counts), np.where(x < 0.0, -1.0, 1.0)
-    )
+    wall, side = np.zeros_like(problem.data.counts), np.where(x < 0.0, -1.0, 1.0)
+    fits = _Fits(problem, np.arange(n_fits), x, wall, side)
     now, edm = fits.evaluate(x), result.edm
     for iteration in range(1, MAX_ITERATIONS + 1):
         building = (now.unsettled > UNSETTLED) & (edm < WORTHWHILE)
@@ -113,7 +139,8 @@ def minimize(
         if fits.turn(now.gradient) or building.any():
             now = fits.evaluate(fits.x)
         rows, x = fits.rows, fits.x
-        low, high = fits.confine(bounds)
+        low, high = fits.confined()
+        fixed = fits.problem.fixed
         held = fixed | _pushed_out(x, now.gradient, low, high)
         gradient = np.where(held, 0.0, now.gradient)
         matrices = hessians(model, now)
@@ -125,8 +152,9 @@ def minimize(
         result.indefinite[rows] |= newton.indefinite
         result.iterations[rows] = iteration
 
-        target = np.clip(x + newton.step, low, high)
-        target = np.where(newton.pinned < 0, low, np.where(newton.pinned > 0, high, target))
+        target = np.minimum(np.maximum(x + newton.step, low), high)
+        if newton.pinned.any():
+            target = np.where(newton.pinned < 0, low, np.where(newton.pinned > 0, high, target))
         going_on = np.ones(len(rows), dtype=bool)
         if known is not None:
             going_on = ~_superfluous(model, x, target, now.value, newton, known, rows)
@@ -165,6 +193,7 @@ class _Fits:
     the other one is tried before 0 counts as a minimum.
 
     Attributes:
+        problem: what is left of it
         rows: their numbers among all fits
         x: where they are
         wall: see `likelihood.WALL`
@@ -172,44 +201,43 @@ class _Fits:
         turned: whether the side was changed at 0 already, None before any was
     """
 
-    model: Model
+    problem: Problem
     rows: Index
     x: Array
-    data: Data
     wall: Array
     side: Array
     turned: Flags | None = None
 
     def evaluate(self, x: Array, some: Index | slice = slice(None)) -> Evaluation:
         """The objective of `some` fits at `x`."""
-        data = Data(self.data.counts[some], self.data.aux[some])
-        return evaluate(self.model, x, data, self.side[some], self.wall[some])
+        counts, aux = self.problem.data
+        data = Data(counts[some], aux[some])
+        return evaluate(self.problem.model, x, data, self.side[some], self.wall[some])
 
     def turn(self, gradient: Array) -> bool:
         """Change side where a parameter stands at 0 and its side slopes up; whether any did."""
-        if not self.model.kinked.any():
+        kinked = self.problem.model.kinked
+        if not kinked.any():
             return False
         if self.turned is None:
             self.turned = np.zeros(self.x.shape, dtype=bool)
         self.turned &= self.x == 0.0
-        turning = self.model.kinked & (self.x == 0.0) & (self.side * gradient > 0.0) & ~self.turned
+        turning = kinked & (self.x == 0.0) & (self.side * gradient > 0.0) & ~self.turned
         self.side = np.where(turning, -self.side, self.side)
         self.turned |= turning
         return bool(turning.any())
 
-    def confine(self, bounds: Array) -> tuple[Array, Array]:
+    def confined(self) -> tuple[Array, Array]:
         """Lower and upper bounds that keep every kinked parameter on its side."""
-        kinked, side = self.model.kinked, self.side
-        low, high = bounds.T
+        low, high, kinked = self.problem.low, self.problem.high, self.problem.model.kinked
         if not kinked.any():
             return low, high
-        low = np.where(kinked & (side > 0.0), np.maximum(low, 0.0), low)
-        return low, np.where(kinked & (side < 0.0), np.minimum(high, 0.0), high)
+        low = np.where(kinked & (self.side > 0.0), np.maximum(low, 0.0), low)
+        return low, np.where(kinked & (self.side < 0.0), np.minimum(high, 0.0), high)
 
     def keep(self, rows: Flags) -> None:
         """Drop all other rows."""
-        self.rows, self.x = self.rows[rows], self.x[rows]
-        self.data = Data(self.data.counts[rows], self.data.aux[rows])
+        self.problem, self.rows, self.x = self.problem.take(rows), self.rows[rows], self.x[rows]
         self.wall, self.side = self.wall[rows], self.side[rows]
         if self.turned is not None:
             self.turned = self.turned[rows]
@@ -233,8 +261,8 @@ def _finish(
 ) -> Index:
     """Those of the `settled` fits whose minimum is certain at the `end` (n, P) of their steps;
     there, the very last step is made, and `result` filled."""
-    held, fixed = holds[0][settled], holds[1]
-    low, high = (np.broadcast_to(bound, end.shape)[settled] for bound in bounds)
+    held, fixed = (flags[settled] for flags in holds)
+    low, high = (bound[settled] for bound in bounds)
     end, value, slopes = end[settled], there.value[settled], there.gradient[settled]
     freed = held & ~fixed & ~_pushed_out(end, slopes, low, high)
     gain = np.where(freed, slopes**2, 0.0)
@@ -243,7 +271,7 @@ def _finish(
     edm = -0.5 * (gradient * step).sum(axis=1)
     certain = (there.unsettled[settled] <= UNSETTLED) & (edm < EDM_TOLERANCE)
     certain &= (gain <= NEGLIGIBLE_GAIN * np.maximum(curvature[settled], FLOOR)).all(axis=1)
-    x = np.clip(end + step, low, high)
+    x = np.minimum(np.maximum(end + step, low), high)
     inside = (x == end + step).all(axis=1)
     done = fits.rows[settled[certain]]
     result.x[done] = x[certain]
