@@ -120,9 +120,10 @@ def solve(problem: Problem, starts: Sequence[Array], kin: Index | None = None) -
     did not converge or the Hessian was indefinite, from its mirror image (see
     `likelihood.mirrored`).
 
-    `kin` (N,) gives every row another one whose likelihood has about the same minima, or itself. If
-    that one is unsafe, the row is, too; and so is a free fit that ends above its kin, a conditional
-    one. Unsafe rows are repeated from where their kin ended, at first and with its lowest objective.
+    `kin` (N,) gives every row another one with about the same minima, or itself: unsafe rows are
+    repeated from where their kin ended, at first and with its lowest objective. Of two conditional
+    fits that are each other's kin both are unsafe if one is; and a free fit is if it ends above its
+    kin, a conditional one.
 
     The lowest objective wins; a lower one that did not converge makes the fit fail. It is infinite
     where there are events but no parameters in reach that expect any.
@@ -140,7 +141,7 @@ def _solve(problem: Problem, starts: Sequence[Array], kin: Index) -> Fits:
     fits = Fits(best, np.ones(len(best.x), dtype=np.intp))
     bent = ~best.converged | best.indefinite
     unsafe = bent | _stuck(problem, best, kin)
-    unsafe |= unsafe[kin]
+    unsafe |= unsafe[kin] & (kin[kin] == np.arange(len(kin)))
     if not unsafe.any():
         return fits
     related = kin != np.arange(len(kin))

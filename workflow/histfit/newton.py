@@ -121,12 +121,12 @@ def newton_step(
         *np.zeros((2, n_fits), dtype=bool),
     )
     done = np.zeros(n_fits, dtype=bool)
+    reduced = without(hessian, held)
     if small:
-        done = _step_stack(newton, without(hessian, held), gradient, lower, upper)
+        done = _step_stack(newton, reduced, gradient, lower, upper)
     for i in (~done).nonzero()[0].tolist():
-        g = gradient[i]
-        push = np.zeros_like(g)
-        matrix = exact = without(hessian[i], held[i])
+        g, push = gradient[i], None
+        matrix = exact = reduced[i]
         solver = _cholesky(exact)
         if solver is None:
             newton.indefinite[i] = True
@@ -153,7 +153,7 @@ def newton_step(
             edm = -float(g @ step + 0.5 * step @ matrix @ step)
         newton.solvers[i] = solver
         newton.edm[i] = edm
-        newton.step[i] = push + step
+        newton.step[i] = step if push is None else step + push
     return newton
 
 
