@@ -178,7 +178,7 @@ def _derivatives(problem: Problem, x: Array) -> tuple[Array, Array]:
     side = np.where(x < 0.0, -1.0, 1.0)
     no_wall = np.zeros_like(problem.data.counts)
     at = evaluate(problem.model, x, problem.data, side, no_wall)
-    return hessians(problem.model, at)[0][0], at.gradient[0]
+    return hessians(problem.model, at).exact[0], at.gradient[0]
 
 
 def _covariance(hessian: Array, gradient: Array, candidates: Index) -> tuple[Index, Array]:

@@ -86,6 +86,28 @@ class Evaluation(NamedTuple):
             mine[rows] = theirs
 
 
+class Hessians(NamedTuple):
+    """The Hessians of N objectives (N, P, P), and their Gauss-Newton parts, which are positive
+    semidefinite: J diag(n/λ²) Jᵀ and the constraint terms."""
+
+    exact: Array
+    jacobian: Array  # J, (N, P, B)
+    curvature: Array  # n/λ², (N, B)
+    constraint: Array  # (N, P)
+
+    def gauss_newton(self, row: int) -> Array:
+        """The Gauss-Newton part of one row, (P, P)."""
+        jacobian = self.jacobian[row]
+        result = (jacobian * self.curvature[row]) @ jacobian.T
+        result.flat[:: len(result) + 1] += self.constraint[row]
+        return np.asarray(result)
+
+    def gauss_newton_diagonal(self, rows: Index) -> Array:
+        """The diagonals of some rows' Gauss-Newton parts, (n, P)."""
+        squares = self.jacobian[rows] ** 2
+        return _times(squares, self.curvature[rows]) + self.constraint[rows]
+
+
 def expected_bins(model: Model, x: Array) -> Array:
     """Expected rates λ (N, B)."""
     plain = np.ones_like(x)
@@ -150,8 +172,8 @@ def evaluate(model: Model, x: Array, data: Data, side: Array, wall: Array) -> Ev
     return Evaluation(value, gradient, pressure, unsettled, weight, curvature, constraint, rate)
 
 
-def hessians(model: Model, at: Evaluation) -> tuple[Array, Array]:
-    """The Hessian, and its positive semidefinite Gauss-Newton part, both (N, P, P).
+def hessians(model: Model, at: Evaluation) -> Hessians:
+    """The exact Hessians, and what their Gauss-Newton parts are made of.
 
     With J the bins' and r the cells' derivatives, D the histosys slopes, L the logarithmic slopes
     of the factors, and w = 1 − n/λ, the Hessian is J diag(n/λ²) Jᵀ + X Lᵀ + L Xᵀ with
@@ -161,19 +183,18 @@ def hessians(model: Model, at: Evaluation) -> tuple[Array, Array]:
     derivative, scaled_by, log_slope, cross = _cell_derivatives(model, rate)
     jacobian = np.add.reduceat(derivative, model.bin_starts, axis=2)
     cell_weight = at.weight.take(model.bin, axis=1)
-    diagonal = _diagonal(model, rate, cell_weight, cross)
+    diagonal = _diagonal(model, rate, cell_weight, cross) + at.constraint
     scaled_by *= 0.5
     derivative[:, scaling] -= scaled_by
     derivative *= cell_weight[:, None, :]
     mixed = derivative @ log_slope.transpose(0, 2, 1)
-    gauss_newton = (jacobian * at.curvature[:, None, :]) @ jacobian.transpose(0, 2, 1)
-    of_gauss_newton = np.einsum("nii->ni", gauss_newton)
-    of_gauss_newton += at.constraint
-    hessian = gauss_newton.copy()
-    hessian[:, :, scaling] += mixed
-    hessian[:, scaling, :] += mixed.transpose(0, 2, 1)
-    np.einsum("nii->ni", hessian)[...] = of_gauss_newton + diagonal
-    return hessian, gauss_newton
+    exact = (jacobian * at.curvature[:, None, :]) @ jacobian.transpose(0, 2, 1)
+    on_diagonal = np.einsum("nii->ni", exact)
+    diagonal += on_diagonal
+    exact[:, :, scaling] += mixed
+    exact[:, scaling, :] += mixed.transpose(0, 2, 1)
+    on_diagonal[...] = diagonal
+    return Hessians(exact, jacobian, at.curvature, at.constraint)
 
 
 def saturated_nll(model: Model, data: Data) -> Array:

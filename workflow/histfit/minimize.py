@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .interpolation import Array
-from .likelihood import Data, Evaluation, evaluate, hessians
+from .likelihood import Data, Evaluation, Hessians, evaluate, hessians
 from .model import Flags, Index, Model
 from .newton import EDM_TOLERANCE, FLOOR, UNSETTLED, WORTHWHILE, Newton, newton_step
 
@@ -144,7 +144,7 @@ def minimize(problem: Problem, start: Array, known: Minimum | None = None) -> Mi
         held = fixed | _pushed_out(x, now.gradient, low, high)
         gradient = np.where(held, 0.0, now.gradient)
         matrices = hessians(model, now)
-        newton = newton_step(*matrices, now.unsettled, gradient, held, low - x, high - x)
+        newton = newton_step(matrices, now.unsettled, gradient, held, low - x, high - x)
         result.x[rows] = x
         result.value[rows] = now.value
         result.edm[rows] = newton.edm
@@ -165,11 +165,10 @@ def minimize(problem: Problem, start: Array, known: Minimum | None = None) -> Mi
         slope = (gradient * (target - x)).sum(axis=1)
         too_high = going_on & _too_high(there.value, now.value, slope)
         holds = held | (newton.pinned != 0), fixed
-        curvature = np.einsum("nii->ni", matrices[1])
         settled = (going_on & (newton.edm < SETTLED) & ~newton.saddle).nonzero()[0]
         if len(settled):
             done = _finish(
-                fits, target, there, settled, newton, holds, (low, high), curvature, result
+                fits, target, there, settled, newton, holds, (low, high), matrices, result
             )
             going_on[done] = False
         if (too_high & going_on).any():
@@ -256,7 +255,7 @@ def _finish(
     newton: Newton,
     holds: tuple[Flags, Flags],
     bounds: tuple[Array, Array],
-    curvature: Array,
+    matrices: Hessians,
     result: Minimum,
 ) -> Index:
     """Those of the `settled` fits whose minimum is certain at the `end` (n, P) of their steps;
@@ -270,7 +269,9 @@ def _finish(
     step = -newton.solve(settled, gradient)
     edm = -0.5 * (gradient * step).sum(axis=1)
     certain = (there.unsettled[settled] <= UNSETTLED) & (edm < EDM_TOLERANCE)
-    certain &= (gain <= NEGLIGIBLE_GAIN * np.maximum(curvature[settled], FLOOR)).all(axis=1)
+    if freed.any():
+        curvature = np.maximum(matrices.gauss_newton_diagonal(settled), FLOOR)
+        certain &= (gain <= NEGLIGIBLE_GAIN * curvature).all(axis=1)
     x = np.minimum(np.maximum(end + step, low), high)
     inside = (x == end + step).all(axis=1)
     done = fits.rows[settled[certain]]

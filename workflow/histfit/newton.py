@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.linalg.lapack import dpotrf, dpotrs
 
 from .interpolation import Array
+from .likelihood import Hessians
 from .model import Flags, Index
 
 EDM_TOLERANCE = 1e-9
@@ -97,8 +98,7 @@ class Newton(NamedTuple):
 
 
 def newton_step(
-    hessian: Array,
-    gauss_newton: Array,
+    hessians: Hessians,
     unsettled: Array,
     gradient: Array,
     held: Flags,
@@ -107,8 +107,8 @@ def newton_step(
 ) -> Newton:
     """Steps between `lower` and `upper` that leave `held` parameters alone (all (N, P)).
 
-    For the Hessian and its Gauss-Newton part (both (N, P, P)) see the module's text; `unsettled`
-    is what walls add to the objective (N,).
+    For the use of the `hessians` see the module's text; `unsettled` is what walls add to the
+    objective (N,).
     """
     n_fits, size = gradient.shape
     small = size <= SMALL
@@ -121,7 +121,7 @@ def newton_step(
         *np.zeros((2, n_fits), dtype=bool),
     )
     done = np.zeros(n_fits, dtype=bool)
-    reduced = without(hessian, held)
+    reduced = without(hessians.exact, held)
     if small:
         done = _step_stack(newton, reduced, gradient, lower, upper)
     for i in (~done).nonzero()[0].tolist():
@@ -130,7 +130,7 @@ def newton_step(
         solver = _cholesky(exact)
         if solver is None:
             newton.indefinite[i] = True
-            definite = without(gauss_newton[i], held[i])
+            definite = without(hessians.gauss_newton(i), held[i])
             for share in BLENDS:
                 matrix = exact + share * (definite - exact)
                 solver = _cholesky(matrix, FIRM if share < 1.0 else FLOOR)
