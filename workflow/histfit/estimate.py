@@ -97,7 +97,7 @@ def estimate(
     """
     model = as_model(spec)
     what, fits = best_fit(model, mu, poi_bounds)
-    fit = report(what, fits)
+    (fit,) = report(what, fits)
     demand_converged(fit, "fit")
     status = _status(what, fits.x[0], fit)
     hessian, gradient = _derivatives(what, fits.x)

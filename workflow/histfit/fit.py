@@ -196,26 +196,28 @@ def _search_again(problem: Problem, fits: Fits, searches: list[tuple[Index, Arra
     return improved
 
 
-def report(problem: Problem, fits: Fits, row: int = 0) -> Fit:
-    """One row of `fits` for people."""
+def report(problem: Problem, fits: Fits) -> list[Fit]:
+    """All rows of `fits` for people."""
     minimum, labels = fits.minimum, problem.model.parameters.labels
-    problem = problem.take(np.array([row]))
-    x = minimum.x[row]
-    bound = ((x == problem.low[0]) | (x == problem.high[0])) & ~problem.fixed[0]
-    values = x.copy()
+    nll = minimum.value + saturated_nll(problem.model, problem.data)
+    bound = ((minimum.x == problem.low) | (minimum.x == problem.high)) & ~problem.fixed
+    values = minimum.x.copy()
     values.flags.writeable = False
-    return Fit(
-        labels=labels,
-        values=values,
-        nll=float(minimum.value[row] + saturated_nll(problem.model, problem.data)[0]),
-        edm=float(minimum.edm[row]),
-        gradient=float(minimum.gradient[row]),
-        converged=bool(minimum.converged[row]),
-        indefinite=bool(minimum.indefinite[row]),
-        starts=int(fits.starts[row]),
-        iterations=int(minimum.iterations[row]),
-        at_bound=tuple(labels[i] for i in np.flatnonzero(bound)),
-    )
+    return [
+        Fit(
+            labels=labels,
+            values=values[row],
+            nll=float(nll[row]),
+            edm=float(minimum.edm[row]),
+            gradient=float(minimum.gradient[row]),
+            converged=bool(minimum.converged[row]),
+            indefinite=bool(minimum.indefinite[row]),
+            starts=int(fits.starts[row]),
+            iterations=int(minimum.iterations[row]),
+            at_bound=tuple(labels[i] for i in bound[row].nonzero()[0]),
+        )
+        for row in range(len(nll))
+    ]
 
 
 def demand_converged(fit: Fit, what: str) -> None:

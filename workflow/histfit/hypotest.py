@@ -112,12 +112,9 @@ def hypotest(
     muhat = None if model.poi is None else float(found.x[2, model.poi])
     q_obs = test_statistic(test_stat, mu, muhat, of_data - of_free)
     q_asimov = test_statistic(test_stat, mu, asimov_mu, of_asimov)
-    fits = {
-        "background": report(background, truth),
-        "conditional": report(tested, found, 0),
-        "asimov": report(tested, found, 1),
-        "free": report(tested, found, 2),
-    }
+    names = "background", "conditional", "asimov", "free"
+    reports = report(background, truth) + report(tested, found)
+    fits = dict(zip(names, reports, strict=True))
     for name, fit in fits.items():
         demand_converged(fit, f"{name} fit at mu = {mu:g}")
     CLsb, CLb, CLs = observed_p_values(test_stat, q_obs, q_asimov)

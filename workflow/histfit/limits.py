@@ -97,11 +97,11 @@ def upper_limit(
 
     data = observed_data(model)
     truth_problem, truth = conditional(model, data, 0.0, [model.start])
-    demand_converged(report(truth_problem, truth), "background fit")
+    demand_converged(report(truth_problem, truth)[0], "background fit")
     first = min(1.0, reach)
     poi_range = lower, math.inf if beyond_bounds else upper
     what, found = tested_and_free(model, data, first, poi_range, truth.x)
-    demand_converged(report(what, found, 1), "free fit")
+    demand_converged(report(what, found)[1], "free fit")
     muhat, lowest = float(found.x[1, model.poi]), float(found.value[1])
     known = {0.0: truth.x, first: found.x[:1]}
     observed_scan = _Scan(model, data, known)
@@ -147,7 +147,7 @@ class _Scan:
         if mu not in self._values:
             init = self.model.parameters.init[None]
             problem, fits = conditional(self.model, self.data, mu, [self._near(mu), init])
-            demand_converged(report(problem, fits), f"conditional fit at mu = {mu:g}")
+            demand_converged(report(problem, fits)[0], f"conditional fit at mu = {mu:g}")
             self.fits += 1
             self._values[mu] = float(fits.value[0])
             self._points = dict(sorted({**self._points, mu: fits.x}.items()))
