@@ -3,10 +3,10 @@
     python tests/benchmarks/speed.py MIRROR SCRATCH [--quick] [--limit]
 
 prints Markdown tables. MIRROR is a folder of HEPData resources filed by DOI, SCRATCH one to unpack
-them to. pyhf runs at its defaults (SLSQP), on five points of 1Lbb and five of each region of
-sbottom: those 10, 30, 50, 70 and 90 % through the list of names. What would take it hours is its
-mean time for these points, times the number of all. --quick gives it the middle one only; --limit
-adds its upper limit, which takes it seven minutes.
+them to. pyhf runs at its defaults (SLSQP), on five points of 1Lbb and eleven of each region of
+sbottom, spread evenly over the list of names. What would take it hours is its mean time for these
+points, times the number of all. --quick gives it the middle one only; --limit adds its upper limit,
+which takes it seven minutes.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from pyhf.infer.intervals.upper_limits import upper_limit as pyhf_upper_limit
 from recontour import patches
 
 REPEATS = 9
-PLACES = (1, 3, 5, 7, 9)
-"""Tenths of the list of names at which a point is taken."""
+POINTS = {"1Lbb": 5, "sbottomA": 11, "sbottomB": 11, "sbottomC": 11}
+"""How many points of each likelihood pyhf tests."""
 
 LIMIT = "C1N2_Wh_hbb_900_250"
 """The point of 1Lbb that upper limits are found for; pyhf fails where one is beyond 5, the bound of
@@ -56,9 +56,8 @@ def main() -> None:
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     every = {item.name: item for item in likelihoods(unpacked(options.mirror, options.scratch))}
-    places = (5,) if options.quick else PLACES
     points = {
-        name: [list(item.patches)[place * len(item.patches) // 10] for place in places]
+        name: spread(list(item.patches), 1 if options.quick else POINTS[name])
         for name, item in every.items()
     }
     print(compared(every, points, limit=options.limit))
@@ -72,6 +71,11 @@ def main() -> None:
         print(f"| {size} | hypothesis test [ms] |\n| --- | --- |")
         for number, seconds in table.items():
             print(f"| {number} | {1e3 * seconds:.3g} |")
+
+
+def spread(names: list[str], number: int) -> list[str]:
+    """So many of the `names`, evenly, with as much before the first as after the last."""
+    return [names[(2 * i + 1) * len(names) // (2 * number)] for i in range(number)]
 
 
 def compared(every: dict[str, Likelihood], points: dict[str, list[str]], *, limit: bool) -> str:
