@@ -152,6 +152,9 @@ def assemble(
     first_scale = len(shifting - scaling)
     n_shift, n_scale = len(shifting), len(scaling)
 
+    def places(names: tuple[str, ...]) -> Index:
+        return np.array(list(map(row.__getitem__, names)), dtype=np.intp)
+
     nominal = np.empty(n_cells)
     shifts = np.zeros((2, n_shift, n_cells))
     coefficients = np.zeros((n_scale, 6, len(placed)))
@@ -161,10 +164,10 @@ def assemble(
         sample = p.sample
         group[p.cells] = g
         nominal[p.cells] = sample.nominal
-        rows = [row[name] for name in sample.histosys]
+        rows = places(sample.histosys)
         shifts[0, rows, p.cells] = sample.symmetric
         shifts[1, rows, p.cells] = sample.asymmetric
-        rows = [row[name] - first_scale for name in sample.normsys]
+        rows = places(sample.normsys) - first_scale
         coefficients[rows, :, g] = sample.coefficients
         log_lo[rows, g] = sample.log_lo
         log_hi[rows, g] = sample.log_hi
