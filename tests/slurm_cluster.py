@@ -63,8 +63,8 @@ WITHOUT_ACCOUNTING = (
 
 @dataclass(frozen=True)
 class Job:
-    """What Slurm says of a job. `rule` is the comment that Snakemake's plugin gives it, `started`
-    and `ended` are local times, to the second."""
+    """What Slurm says of a job. `rule` is the comment that Snakemake's plugin gives it, `folder`
+    that of the run; `started` and `ended` are local times, to the second."""
 
     number: str
     state: str
@@ -74,11 +74,12 @@ class Job:
     time_limit: str
     started: str
     ended: str
+    folder: str
 
 
 def jobs() -> list[Job]:
     """All jobs of the cluster, those that have ended too, in the order of their submission."""
-    form = "--format=%i|%T|%k|%N|%m|%l|%S|%e"
+    form = "--format=%i|%T|%k|%N|%m|%l|%S|%e|%Z"
     lines = _output("squeue", "--states=all", "--noheader", "--sort=i", form)
     return [Job(*line.split("|")) for line in lines.splitlines()]
 

@@ -66,26 +66,29 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory, mirror: Path) -> tuple[Run, Run]:
-    """A run of 1Lbb that loses jobs and nodes, and one of a workflow that imports ours with a wrong
-    digest."""
-    hit = clone(tmp_path_factory.mktemp("hit"))
-    wrong = clone(tmp_path_factory.mktemp("wrong"))
+def runs(tmp_path_factory: pytest.TempPathFactory, mirror: Path) -> tuple[Run, Run, Run]:
+    """A run of 1Lbb with a job for each batch, which loses jobs and nodes; one of a workflow that
+    imports ours with a wrong digest; and one of the demo as the profile has it."""
+    folders = [clone(tmp_path_factory.mktemp(name)) for name in ("hit", "wrong", "demo")]
+    hit, wrong, demo = folders
+    profile = hit / "profiles/slurm/config.yaml"
+    text = profile.read_text(encoding="utf-8")
+    assert "  hypotest: fits\n" in text
+    profile.write_text(text.replace("  hypotest: fits\n", ""), encoding="utf-8")
     (wrong / "Snakefile").write_text(IMPORTING, encoding="utf-8")
     with slurm_cluster.cluster(tmp_path_factory.mktemp("cluster")):
         processes = [
             start(hit, "--config", "points_per_job=42", f"mirror={mirror}"),
             start(wrong, "--retries", "0"),
+            start(demo, "demo", "--config", "points_per_job=12"),
         ]
         take_away_what_computes(hit)
         status = [process.wait(timeout=400) for process in processes]
         jobs = slurm_cluster.jobs()
-    others = [job for job in jobs if "recontour_" in job.rule]
-    outputs = [(folder / "output").read_text(encoding="utf-8") for folder in (hit, wrong)]
-    return (
-        Run(hit, status[0], outputs[0], [job for job in jobs if job not in others]),
-        Run(wrong, status[1], outputs[1], others),
-    )
+    outputs = [(folder / "output").read_text(encoding="utf-8") for folder in folders]
+    own = [[job for job in jobs if Path(job.folder) == folder] for folder in folders]
+    first, second, third = map(Run, folders, status, outputs, own)
+    return first, second, third
 
 
 def take_away_what_computes(folder: Path) -> None:
@@ -109,7 +112,7 @@ def take_away_what_computes(folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def hit(runs: tuple[Run, Run]) -> Run:
+def hit(runs: tuple[Run, Run, Run]) -> Run:
     assert runs[0].status == 0, runs[0].output[-3000:]
     return runs[0]
 
@@ -155,14 +158,14 @@ def test_downloads_and_the_summary_run_where_snakemake_does_and_the_rest_in_thre
 
 
 def test_downloads_run_where_snakemake_does_in_an_importing_workflow_too(
-    runs: tuple[Run, Run],
+    runs: tuple[Run, Run, Run],
 ) -> None:
     assert (runs[1].folder / "results/demo/download/likelihood.json").is_file()
     assert [job.rule for job in runs[1].jobs] == ["rule_recontour_verify_wildcards_demo"]
 
 
 def test_the_error_of_a_failed_job_names_its_logs_and_shows_what_they_say(
-    runs: tuple[Run, Run],
+    runs: tuple[Run, Run, Run],
 ) -> None:
     wrong = runs[1]
     assert wrong.status == 1
@@ -171,3 +174,12 @@ def test_the_error_of_a_failed_job_names_its_logs_and_shows_what_they_say(
     assert str(slurm) in error
     assert "log: results/demo/logs/verify.log" in error
     assert re.search("^ *error: .*correct background_digest$", error, re.MULTILINE)
+
+
+def test_four_batches_share_a_job_as_the_profile_has_it(runs: tuple[Run, Run, Run]) -> None:
+    demo = runs[2]
+    assert demo.status == 0, demo.output[-3000:]
+    batches = list((demo.folder / "results/demo/hypotest").glob("*.jsonl"))
+    rules = [job.rule for job in demo.jobs]
+    assert (len(batches), rules.count("rule_fits_hypotest")) == (5, 2)
+    assert "56 done, 0 failed" in (demo.folder / "results/demo/summary.txt").read_text("utf-8")
