@@ -43,8 +43,8 @@ def page(
     seconds: Sequence[float],
     provenance: Mapping[str, Any],
 ) -> str:
-    """The page, of the `rows` of the table of points, the `seconds` of CPU time that models and fits
-    took, one by one, and the other results."""
+    """The page, of the `rows` of the table of points, the `seconds` of CPU time that models and
+    fits took, one by one, and the other results."""
     content = {
         "title": title,
         "labels": labels,
