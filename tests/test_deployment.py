@@ -78,7 +78,7 @@ def test_the_groups_of_the_profiles_are_of_rules_that_are_no_fits_and_not_local(
     rules = "".join(file.read_text(encoding="utf-8") for file in ROOT.glob("workflow/rules/*.smk"))
     bodies = dict(re.findall(r"^rule (\w+):\n((?:    .*\n|\n)*)", rules, re.MULTILINE))
     for name in profile("slurm")["groups"]:
-        assert "localrule:" not in bodies[name] and "benchmark:" not in bodies[name]
+        assert "localrule:" not in bodies[name] and "journal=" not in bodies[name]
 
 
 @pytest.mark.long

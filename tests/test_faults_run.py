@@ -19,7 +19,7 @@ from small_search import write
 
 RESULTS = ("cls.csv", "cls.json", "harvest.json", "contours.json", "comparison.json")
 FIGURE = ("exclusion.png", "exclusion.pdf", "provenance.json", "report.html", "summary.txt")
-TIMED = {"logs", "benchmarks", "journal", "report.html"}  # what holds times differs from run to run
+TIMED = {"logs", "journal", "report.html"}  # what holds times differs from run to run
 PROGRAMS = str(ROOT / "workflow" / "scripts")
 
 
@@ -74,7 +74,7 @@ def test_every_result_is_sealed(finished_small: Path) -> None:
         if path.is_file() and path not in hidden
         if not any(at.with_name(f".{at.name}.sha256") in hidden for at in (path, path.parent))
     }
-    assert unsealed == {"logs", "benchmarks", "journal"}
+    assert unsealed == {"logs", "journal"}
 
 
 @pytest.mark.long

@@ -285,6 +285,32 @@ def test_windows_of_any_size_read_the_same(tmp_path: Path, window: int) -> None:
         assert data[span.offset :].startswith(span.raw) and json.loads(span.raw) == span.value
 
 
+def test_values_of_one_size_are_decoded_once_wherever_windows_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempts = 0
+
+    class Counting(json.JSONDecoder):
+        def raw_decode(self, s: str, idx: int = 0) -> tuple[Any, int]:
+            nonlocal attempts
+            attempts += 1
+            return super().raw_decode(s, idx)
+
+    monkeypatch.setattr("recontour.jsonstream.STRICT_JSON", Counting())
+    values = [{"µ": [number] * 20} for number in range(100, 150)]
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps(values, ensure_ascii=False), encoding="utf-8")
+    with path.open("rb") as file:
+        stream = JsonStream(file, path, window=300)  # three values
+        spans = [stream.value() for _ in stream.elements()]
+        stream.end()
+    assert [span.value for span in spans] == values
+    assert attempts == len(values)
+    data = path.read_bytes()
+    for span in spans:
+        assert data[span.offset :].startswith(span.raw) and json.loads(span.raw) == span.value
+
+
 PATCHSET_CHANGES: list[tuple[Change, str]] = [
     (lambda p: p.update(version="1.1.0"), "and version 1.1.0"),
     (lambda p: p.update(more=1), "found metadata, more, patches, version"),

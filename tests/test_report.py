@@ -71,8 +71,8 @@ def needs_nothing_else(text: str) -> bool:
     return all(address.startswith("data:") for address in loaded) and not styles
 
 
-def page_of(rows: list[dict[str, Any]], jobs: list[report.Job] | None = None) -> str:
-    return report.page("A search", ["$m_1$"], [], rows, jobs or [], PROVENANCE)
+def page_of(rows: list[dict[str, Any]]) -> str:
+    return report.page("A search", ["$m_1$"], [], rows, [], PROVENANCE)
 
 
 def test_the_page_of_a_run_shows_figure_comparison_points_fits_and_provenance(
@@ -118,24 +118,16 @@ def test_a_comparison_is_put_into_words() -> None:
 
 def test_the_quality_of_fits_is_that_of_the_worst_and_counts_the_failed() -> None:
     hard = ROW | {"name": "b", "edm": 4e-10, "starts": 3, "iterations": 31, "CLs_obs": 0.01}
-    found = report.quality([ROW, hard, FAILED], [report.Job(2, 1.0), report.Job(1, 2.0)])
+    found = report.quality([ROW, hard, FAILED], [0.025, 0.02, 0.13])
     assert found == {
         "Status": "2 points done, 1 failed",
         "Excluded": "1 points observed, 0 expected",
         "Largest EDM": "4e-10",
         "Starts": "one at 1 points, more at 1",
         "Newton iterations": "20.5 a point (median), all of its fits together",
-        "Time per point": "1 s, in the slowest of 2 jobs 2 s",
+        "Time per point": "0.025 s of CPU (median), 0.13 s at most",
     }
     assert list(report.quality([FAILED], [])) == ["Status", "Excluded"]
-
-
-def test_times_are_those_of_the_jobs_that_make_up_the_scan(tmp_path: Path) -> None:
-    (tmp_path / "1-2.tsv").write_text("s\tcpu_time\n3.5\tNA\n", encoding="utf-8")
-    (tmp_path / "1-4.tsv").write_text("s\tcpu_time\n9.5\t9\n", encoding="utf-8")
-    (tmp_path / "3-3.tsv").write_text("s\tcpu_time\n1.5\t1\n", encoding="utf-8")
-    assert report.jobs(tmp_path, 3, 2) == [report.Job(2, 3.5), report.Job(1, 1.5)]
-    assert report.jobs(tmp_path / "none", 3, 2) == []
 
 
 def test_a_failed_point_is_shown_as_failed_with_its_reason() -> None:

@@ -5,6 +5,11 @@ python tests/benchmarks/scale.py --points 125 1000 10000 --scratch FOLDER
 makes searches of that many signals out of those of 1Lbb (HEPDATA_MIRROR must name a mirror), runs
 the workflow on each with two cores, and prints a table. Each stage is a run of Snakemake of its
 own, which takes the start of Snakemake, in the row `plan`, as often as there are stages.
+
+    python tests/benchmarks/scale.py --points 1000 --efficiency 3 --scratch FOLDER
+
+also repeats the fits alone (without the start of Snakemake), and the whole run, three times with
+one core and with two, and prints the best wall times and T(1 core) / 2 T(2 cores).
 """
 
 from __future__ import annotations
@@ -12,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -49,10 +55,10 @@ class Cost(NamedTuple):
     peak: float
 
 
-def measured(folder: Path, arguments: list[str]) -> Cost:
+def measured(folder: Path, arguments: list[str], cores: int = 2) -> Cost:
     """What `snakemake` with these arguments costs in `folder`."""
-    command = [sys.executable, "-c", MEASURED, sys.executable, "-m", "snakemake", "--cores", "2"]
-    profile = ["--workflow-profile", str(ROOT / "profiles/default")]
+    command = [sys.executable, "-c", MEASURED, sys.executable, "-m", "snakemake"]
+    profile = ["--workflow-profile", str(ROOT / "profiles/default"), "--cores", str(cores)]
     done = subprocess.run(
         [*command, "--snakefile", str(ROOT / "Snakefile"), *profile, *arguments],
         cwd=folder,
@@ -81,11 +87,29 @@ def table(points: int, costs: dict[str, Cost], fits: float) -> None:
     print(f"  {'beyond the fits':20}{'':12}{cpu - fits:9.1f}{1e3 * (cpu - fits) / points:17.2f}")
 
 
+def efficiency(folder: Path, repeats: int) -> None:
+    """Print the wall times of the fits, and of a whole run, with one core and with two."""
+    results = folder / "results" / large_search.NAME
+    before_fits = {results / "download", results / "likelihood"}
+    print(f"  {'best of ' + str(repeats):20}{'1 core s':>12}{'2 cores s':>12}{'efficiency':>12}")
+    for stage, until, kept in (("fits", STAGES["hypotest"], before_fits), ("whole run", [], set())):
+        walls: dict[int, list[float]] = {1: [], 2: []}
+        for _ in range(repeats):
+            for cores, found in walls.items():
+                for path in {*results.iterdir()} - kept:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+                start = measured(folder, STAGES["plan"]).wall if kept else 0.0
+                found.append(measured(folder, until, cores).wall - start)
+        one, two = (min(found) for found in walls.values())
+        print(f"  {stage:20}{one:12.1f}{two:12.1f}{one / two / 2:12.2f}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--points", type=int, nargs="+", required=True)
+    parser.add_argument("--efficiency", type=int, default=0, metavar="REPEATS")
     parser.add_argument("--scratch", type=Path, required=True, help="an empty folder, made here")
     options = parser.parse_args()
     mirror = Path(os.environ["HEPDATA_MIRROR"]).resolve()
@@ -98,6 +122,8 @@ def main() -> None:
         costs = {stage: measured(folder, arguments) for stage, arguments in STAGES.items()}
         fits = sum(journal.seconds(folder / f"results/{large_search.NAME}/journal/hypotest"))
         table(points, costs, fits)
+        if options.efficiency:
+            efficiency(folder, options.efficiency)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from typing import IO, Any
 
 from recontour.errors import UserError, printable
 
-_PIECE = 1 << 20
+_PIECE = 1 << 17  # bytes; more are mapped anew by the system, piece by piece
 _LARGEST_READ = 1 << 24  # tarfile reads an extended header into memory at once
 _RATIO_MATTERS = 10_000_000  # bytes; a few thousand zeros are no bomb
 _ENCRYPTED = 0x1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import io
 import os
 import signal
@@ -14,6 +15,10 @@ from typing import NoReturn, TextIO
 
 from recontour.errors import UserError, explanation, printable
 
+_GARBAGE = 100_000
+"""So many more lists, dicts and the like than before start a search for reference cycles. There are
+none in JSON and models, and Python's own limit, 700, costs 1 to 2 ms a signal point."""
+
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
@@ -22,6 +27,7 @@ def main(function: Callable[[], None]) -> NoReturn:
     on stderr when it raises UserError or OSError (unwritable folder, full disk), or, after the
     traceback, anything else, which is a fault of the program."""
     _end_with_parent()
+    gc.set_threshold(_GARBAGE)
     sys.stdout, sys.stderr = _Escaped(sys.stdout), _Escaped(sys.stderr)
     try:
         function()

@@ -116,7 +116,7 @@ def json_errors(where: object) -> Iterator[None]:
 def strict_value(value: Any, text: str) -> Any:
     """`value`, decoded from `text`; UnicodeError if one of its strings holds half a surrogate pair
     (from a `\\u` escape), which no file can hold."""
-    if "\\u" in text:
+    if "\\" in text and "\\u" in text:  # a single character is found ten times as fast as two
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     return value
 

@@ -29,7 +29,9 @@ class JsonStream:
     """Walk through the JSON text in a binary `file`; `where` names it in errors.
 
     `members()` and `elements()` step into an object or a list, and `value()` reads one whole
-    value; a window of the file is held in memory, grown to the largest such value.
+    value; a window of the file is held in memory, grown to hold the largest such value twice. It is
+    read anew before a value that may not be in it in full, by the length of the last one: to decode
+    a part in vain, and to be told where that ends, takes as long as to decode the whole.
     """
 
     def __init__(self, file: IO[bytes], where: object, window: int = _WINDOW) -> None:
@@ -38,6 +40,7 @@ class JsonStream:
         self._at = 0  # in self._text
         self._byte = self._chunk_start = 0  # in the file
         self._at_end = False
+        self._length = 0  # of the last value
         self._fill(window)
 
     def members(self) -> Iterator[str]:
@@ -65,7 +68,9 @@ class JsonStream:
     def value(self) -> Span:
         """The next value, of any type."""
         self._peek()
-        size = self._window
+        size = max(self._window, 2 * self._length)
+        if len(self._text) - self._at < 2 * self._length and not self._at_end:
+            self._fill(size)
         with json_errors(self._where):
             while True:
                 try:
@@ -80,7 +85,7 @@ class JsonStream:
                 size *= 2
                 self._fill(size)
             strict_value(value, self._text[self._at : end])
-        offset = self._byte
+        offset, self._length = self._byte, end - self._at
         self._move(end)
         start = offset - self._chunk_start
         return Span(value, offset, self._chunk[start : start + self._byte - offset])
@@ -114,8 +119,8 @@ class JsonStream:
             self._fill(self._window)
 
     def _move(self, at: int) -> None:
-        passed = self._text[self._at : at]
-        self._byte += len(passed) if passed.isascii() else len(passed.encode("utf-8"))
+        ascii_ = self._text.isascii()
+        self._byte += at - self._at if ascii_ else len(self._text[self._at : at].encode("utf-8"))
         self._at = at
 
     def _fill(self, size: int) -> None:

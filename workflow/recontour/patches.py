@@ -71,7 +71,7 @@ def load_patch(folder: Path | str, patch: Patch) -> list[dict[str, Any]]:
             f"{patch.length} bytes with sha256 {patch.sha256} were verified: the file changed "
             "after it was verified; run again, and it is unpacked and verified anew"
         )
-    content = json.loads(data)
+    content = json.loads(data.decode("utf-8"))
     operations: list[dict[str, Any]] = content["patch"] if type(content) is dict else content
     return operations
 

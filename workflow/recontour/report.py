@@ -3,14 +3,13 @@ fits, the points, and where the results come from."""
 
 from __future__ import annotations
 
-import csv
 import json
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from recontour import batches, pages
+from recontour import pages
 from recontour.points import LEVEL
 from recontour.results import Row
 
@@ -36,27 +35,21 @@ class Plane(NamedTuple):
     comparison: Mapping[str, Any]
 
 
-class Job(NamedTuple):
-    """The number of points of a job, and the seconds that it took."""
-
-    points: int
-    seconds: float
-
-
 def page(
     title: str,
     labels: Sequence[str],
     planes: Sequence[Plane],
     rows: Sequence[Row],
-    jobs: Sequence[Job],
+    seconds: Sequence[float],
     provenance: Mapping[str, Any],
 ) -> str:
-    """The page, of the `rows` of the table of points, the fits' `jobs` and the other results."""
+    """The page, of the `rows` of the table of points, the `seconds` of CPU time that models and
+    fits took, one by one, and the other results."""
     content = {
         "title": title,
         "labels": labels,
         "planes": [_plane(plane) for plane in planes],
-        "quality": quality(rows, jobs),
+        "quality": quality(rows, seconds),
         "columns": list(rows[0]),
         "rows": rows,
         "kind": _kind,
@@ -68,21 +61,8 @@ def page(
     return pages.render("page.html.jinja", content)
 
 
-def jobs(folder: Path, points: int, points_per_job: int) -> list[Job]:
-    """The jobs of a scan of so many points, as far as Snakemake has noted in the `folder` of its
-    benchmarks how long they took."""
-    found = []
-    for name in batches.batch_names(points, points_per_job):
-        noted = folder / f"{name}.tsv"
-        if noted.is_file():
-            with noted.open(encoding="utf-8", newline="") as file:
-                seconds = [float(row["s"]) for row in csv.DictReader(file, delimiter="\t")]
-            found += [Job(len(batches.members(range(points), name)), s) for s in seconds]
-    return found
-
-
-def quality(rows: Sequence[Row], jobs: Sequence[Job]) -> dict[str, str]:
-    """What there is to say of all fits together, by name."""
+def quality(rows: Sequence[Row], seconds: Sequence[float]) -> dict[str, str]:
+    """What there is to say of all fits together, and of the `seconds` they took, by name."""
     done = [row for row in rows if row["status"] == "ok"]
     observed, expected = (
         sum(row[column] < LEVEL for row in done) for column in ("CLs_obs", "CLs_exp_0")
@@ -97,12 +77,9 @@ def quality(rows: Sequence[Row], jobs: Sequence[Job]) -> dict[str, str]:
         found["Largest EDM"] = f"{max(row['edm'] for row in done):.2g}"
         found["Starts"] = f"one at {len(done) - several} points, more at {several}"
         found["Newton iterations"] = f"{iterations:g} a point (median), all of its fits together"
-    if jobs:
-        mean = sum(job.seconds for job in jobs) / sum(job.points for job in jobs)
-        slowest = max(job.seconds / job.points for job in jobs)
-        found["Time per point"] = (
-            f"{mean:.2g} s, in the slowest of {len(jobs)} jobs {slowest:.2g} s"
-        )
+    if seconds:
+        median, longest = statistics.median(seconds), max(seconds)
+        found["Time per point"] = f"{median:.2g} s of CPU (median), {longest:.2g} s at most"
     return found
 
 

@@ -379,11 +379,6 @@ def page_parts(wildcards):
     return [local(str(part)) for part in sorted((WORKFLOW / "report").iterdir())]
 
 
-def points_per_job(wildcards, output):
-    """Derived, like `run`: no result depends on it."""
-    return config["points_per_job"]
-
-
 def limits_comparisons(analyses):
     """What a user asks for by the target `upper_limits`."""
     folders = [plane.folder for plane in PLANES.values() if plane.analysis in analyses]

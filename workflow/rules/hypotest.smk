@@ -11,8 +11,6 @@ rule hypotest:
         "results/{analysis}/hypotest/{batch}.jsonl",
     log:
         "results/{analysis}/logs/hypotest/{batch}.log",
-    benchmark:
-        "results/{analysis}/benchmarks/hypotest/{batch}.tsv"
     conda:
         "../../envs/environment.yaml"
     threads: 1

@@ -10,8 +10,6 @@ rule limits:
         "results/{analysis}/limits/{batch}.jsonl",
     log:
         "results/{analysis}/logs/limits/{batch}.log",
-    benchmark:
-        "results/{analysis}/benchmarks/limits/{batch}.tsv"
     conda:
         "../../envs/environment.yaml"
     threads: 1

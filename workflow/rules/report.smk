@@ -52,12 +52,11 @@ rule page:
         run=run,
         title=setting("title"),
         labels=setting("labels"),
-        points_per_job=points_per_job,
     shell:
         "{params.run}/page.py --title={params.title:q} --labels {params.labels:q} --cls {input.cls:q}"
-        " --provenance {input.provenance:q} --benchmarks results/{wildcards.analysis}/benchmarks/hypotest"
-        " --points-per-job {params.points_per_job} --output {output:q}"
-        " --comparisons {input.comparisons:q} --figures {input.figures:q} > {log:q} 2>&1"
+        " --provenance {input.provenance:q} --journal results/{wildcards.analysis}/journal/hypotest"
+        " --output {output:q} --comparisons {input.comparisons:q} --figures {input.figures:q}"
+        " > {log:q} 2>&1"
 
 
 # Bokeh takes longer to start than all other figures together, so this is made on request.

@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from recontour import cli, report
+from recontour import cli, journal, report
 from recontour.files import read_json, write_text
 from recontour.seals import seal
 
@@ -17,8 +17,7 @@ def main() -> None:
     parser.add_argument("--labels", required=True, type=json.loads, help="JSON: lines beside it")
     parser.add_argument("--cls", required=True, type=Path, help="results as JSON")
     parser.add_argument("--provenance", required=True)
-    parser.add_argument("--benchmarks", required=True, type=Path, help="folder, of the fits' jobs")
-    parser.add_argument("--points-per-job", required=True, type=int, help="0: automatic")
+    parser.add_argument("--journal", required=True, type=Path, help="folder, of the fits")
     parser.add_argument("--output", required=True)
     parser.add_argument("--comparisons", nargs="*", type=Path, help="one a plane")
     parser.add_argument("--figures", nargs="*", type=Path, help="PNG, one a plane")
@@ -33,9 +32,9 @@ def main() -> None:
         )
         for comparison, figure in zip(options.comparisons, options.figures, strict=True)
     ]
-    jobs = report.jobs(options.benchmarks, len(rows), options.points_per_job)
+    seconds = journal.seconds(options.journal)
     provenance = read_json(options.provenance)
-    page = report.page(options.title, options.labels, planes, rows, jobs, provenance)
+    page = report.page(options.title, options.labels, planes, rows, seconds, provenance)
     write_text(options.output, page)
     seal(options.output)
 
