@@ -10,6 +10,7 @@ import numpy as np
 import pyhf
 import pytest
 from histfit.fit import expected_data, observed_data, problem, solve
+from histfit.minimize import together
 from models import (
     Array,
     Spec,
@@ -226,6 +227,29 @@ def rate_at(alpha: float, symmetric: float, asymmetric: float) -> float:
     return 55.0 + symmetric * alpha + asymmetric * v
 
 
+def test_a_free_fit_above_the_conditional_one_starts_again_from_there() -> None:
+    # SR has minima at either sign of α, the deeper below 0; the free fit starts above
+    spec = workspace(
+        {
+            "SR": [sample("b", [50.0], histosys("a", [60.0], [57.0]))],
+            "SB": [sample("b", [50.0]), sample("s", [5.0], normfactor("mu"))],
+        },
+        {"SR": [80.0], "SB": [60.0]},
+    )
+    model = histfit.compile_model(spec)
+    data = observed_data(model)
+    tested, free = problem(model, data, 1.5), problem(model, data, None)
+    assert model.parameters.labels == ("a", "mu")
+    starts = np.array([[-3.0, 1.5], [3.0, 2.0]])
+    alone = solve(together(tested, free), [starts])
+    assert alone.value[1] > alone.value[0]
+    assert alone.x[1, 0] > 0.0
+    kin = solve(together(tested, free), [starts], np.array([0, 0]))
+    assert kin.value[1] < kin.value[0] == alone.value[0]
+    assert kin.x[1] == pytest.approx([kin.x[0, 0], 2.0], abs=1e-6)
+    assert kin.starts.tolist() == [1, 2]
+
+
 KINKED = {"histosys": {"interpcode": "code0"}, "normsys": {"interpcode": "code1"}}
 
 
@@ -288,9 +312,9 @@ def test_one_row_that_cannot_converge_leaves_the_others_alone() -> None:
     data = observed_data(model)
     lonely = solve(problem(model, data, None), [model.start])
     rows = type(data)(np.array([[5.0, 55.0], [1e12, 55.0]]), np.repeat(data.aux, 2, axis=0))
-    together = solve(problem(model, rows, None), [np.repeat(model.start, 2, axis=0)])
+    both = solve(problem(model, rows, None), [np.repeat(model.start, 2, axis=0)])
     assert lonely.minimum.converged[0]
-    assert np.array_equal(together.x[0], lonely.x[0])
+    assert np.array_equal(both.x[0], lonely.x[0])
 
 
 def test_events_where_none_can_be_expected_are_an_error_by_name() -> None:

@@ -163,10 +163,8 @@ def tested_and_free(
     kin = np.array([*reversed(range(rows)), 0])
     observed = Data(data.counts[:1], data.aux[:1])
     what = together(problem(model, data, mu), problem(model, observed, None, poi_bounds))
-    tested = (
-        np.repeat(at_poi(model, x, mu), rows, axis=0) for x in (start, model.parameters.init[None])
-    )
-    first, second = tested
+    init = model.parameters.init[None]
+    first, second = (np.repeat(at_poi(model, x, mu), rows, axis=0) for x in (start, init))
     fits = solve(what, [np.concatenate([first, start]), second], kin)
     if np.isinf(fits.value[-1]):
         rates = expected_bins(model, fits.x[[-1]])[0]
