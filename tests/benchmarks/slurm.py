@@ -3,13 +3,13 @@
 python tests/benchmarks/slurm.py MIRROR SCRATCH
 
 `run` is the whole run on the cluster; `over` what it takes longer than a run without one, a point;
-`held` how much longer than the fits take their jobs held a node, a point. Needs root.
+`held` how much longer than models and fits take (in CPU time) their jobs held a node, a point. The
+first line is the profile as it is. Needs root.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import subprocess
 import sys
 import time
@@ -17,12 +17,15 @@ from datetime import datetime
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow"))
 
 import slurm_cluster
+from recontour import journal
 from running import clone
 
 POINTS = 125
-SIZES = (125, 63, 32, 16, 8)
+AS_IT_IS = "automatic"
+SIZES = (AS_IT_IS, 125, 63, 32, 16, 8)
 
 
 def timed(folder: Path, *arguments: str) -> float:
@@ -32,15 +35,6 @@ def timed(folder: Path, *arguments: str) -> float:
     command = [sys.executable, "-m", "snakemake", *arguments]
     subprocess.run(command, cwd=folder, check=True, capture_output=True)
     return time.monotonic() - start
-
-
-def fitting(folder: Path) -> float:
-    """Seconds that the programs of the fits took, together."""
-    total = 0.0
-    for table in (folder / "results/1Lbb/benchmarks/hypotest").glob("*.tsv"):
-        with table.open(newline="") as file:
-            total += sum(float(row["s"]) for row in csv.DictReader(file, delimiter="\t"))
-    return total
 
 
 def holding(jobs: list[slurm_cluster.Job]) -> float:
@@ -66,9 +60,15 @@ def main() -> None:
             folder = options.scratch / str(size)
             before = len(slurm_cluster.jobs())
             profile = ["--workflow-profile", "profiles/slurm", *slurm_cluster.WITHOUT_ACCOUNTING]
-            wall = timed(folder, *profile, "--config", mirror, f"points_per_job={size}")
+            if size == AS_IT_IS:
+                arguments = ["--config", mirror]
+            else:
+                single = ["--group-components", "fits=1"]
+                arguments = [*single, "--config", mirror, f"points_per_job={size}"]
+            wall = timed(folder, *profile, *arguments)
             fits = [job for job in slurm_cluster.jobs()[before:] if "hypotest" in job.rule]
-            over, held = wall - local, holding(fits) - fitting(folder)
+            fitting = sum(journal.seconds(folder / "results/1Lbb/journal/hypotest"))
+            over, held = wall - local, holding(fits) - fitting
             row = (
                 f"{size} | {len(fits)} | {wall:.0f}",
                 f"{over / POINTS:.2f}",
