@@ -313,30 +313,23 @@ def kill(run: subprocess.Popen[bytes], what: str) -> bool:
     return True
 
 
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    folder = tmp_path_factory.mktemp("demo")
-    assert snakemake(folder, "demo").returncode == 0
-    return made(folder, "demo")
+@pytest.fixture
+def demo(finished_demo: Path) -> dict[str, bytes]:
+    return made(finished_demo, "demo")
 
 
 @pytest.mark.long
-def test_sigkill_of_the_published_scan(tmp_path: Path, mirror: Path) -> None:
-    """1Lbb, killed three times; the undisturbed run has other batches and one core."""
-    undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
-    configured = ["--config", f"mirror={mirror}", "points_per_job=50", "--cores", "1"]
-    for folder in (undisturbed, killed):
-        folder.mkdir()
-    run = snakemake(undisturbed, "1Lbb", *configured)
-    assert run.returncode == 0, run.stdout
+def test_sigkill_of_the_published_scan(tmp_path: Path, mirror: Path, finished_1lbb: Path) -> None:
+    """1Lbb, killed three times; the undisturbed run has other batches and two cores."""
+    killed = ["1Lbb", "--config", f"mirror={mirror}", "points_per_job=50", "--cores", "1"]
     moment = random.Random(1)
     for _ in range(3):
-        process = start(killed, "1Lbb", "--config", f"mirror={mirror}")
+        process = start(tmp_path, *killed)
         time.sleep(moment.uniform(2.0, 4.0))
         assert kill(process, moment.choice(["snakemake", "all"]))
-    run = snakemake(killed, "1Lbb", "--config", f"mirror={mirror}")
+    run = snakemake(tmp_path, *killed)
     assert run.returncode == 0, run.stdout
-    assert made(killed, "1Lbb") == made(undisturbed, "1Lbb")
+    assert made(tmp_path, "1Lbb") == made(finished_1lbb, "1Lbb")
 
 
 @pytest.mark.long
