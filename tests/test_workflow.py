@@ -140,9 +140,10 @@ def test_points_are_selected_by_name_and_by_values(small: tuple[Path, dict]) -> 
     folder, _ = small
     first, second = (entry["metadata"] for entry in patchset()["patches"][:2])
     values = ", ".join(map(str, second["values"]))
-    run = snakemake(folder, "--config", f"select=['{first['name']}', [{values}]]")
+    table = "results/small/cls.csv"
+    run = snakemake(folder, table, "--config", f"select=['{first['name']}', [{values}]]")
     assert run.returncode == 0, run.stdout
-    found = [row["name"] for row in rows(folder / "results/small/cls.csv")]
+    found = [row["name"] for row in rows(folder / table)]
     assert found == [first["name"], second["name"]]
 
 
