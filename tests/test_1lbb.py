@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import csv
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import histfit
 import pyhf
 import pytest
-from running import PEAK, clone, snakemake
 
 pytestmark = pytest.mark.long
 
 CLS = ("CLs_obs", "CLs_exp_m2", "CLs_exp_m1", "CLs_exp_0", "CLs_exp_p1", "CLs_exp_p2")
 
 
-@pytest.fixture(scope="module")
-def run(mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The results of `snakemake --cores 2 --config mirror=…` in a copy of the project."""
-    folder = clone(tmp_path_factory.mktemp("1Lbb"))
-    under = [sys.executable, "-c", PEAK]
-    finished = snakemake(folder, "--config", f"mirror={mirror}", project=folder, under=under)
-    assert finished.returncode == 0, finished.stdout
-    assert "125 done, 0 failed" in finished.stdout
-    (folder / "output").write_text(finished.stdout, encoding="utf-8")
-    return folder / "results" / "1Lbb"
+@pytest.fixture
+def run(finished_1lbb: Path) -> Path:
+    """The results of `snakemake --cores 2 --config mirror=…`."""
+    return finished_1lbb / "results" / "1Lbb"
+
+
+def test_every_point_is_done(finished_1lbb: Path) -> None:
+    assert "125 done, 0 failed" in (finished_1lbb / "output").read_text(encoding="utf-8")
 
 
 def table(path: Path) -> dict[str, dict[str, str]]:
@@ -131,6 +127,6 @@ def test_every_file_that_others_read_is_there(run: Path) -> None:
         assert (run / figure).stat().st_size > 10_000
 
 
-def test_no_process_takes_more_than_one_and_a_half_gigabytes(run: Path) -> None:
-    output = (run.parents[1] / "output").read_text(encoding="utf-8")
+def test_no_process_takes_more_than_one_and_a_half_gigabytes(finished_1lbb: Path) -> None:
+    output = (finished_1lbb / "output").read_text(encoding="utf-8")
     assert int(output.rsplit("peak memory", 1)[1].split()[0]) * 1024 < 1.5e9

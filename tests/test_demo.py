@@ -9,11 +9,13 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
+import histfit
 import numpy as np
 import pandas as pd
 import pyhf
 import pytest
 from demo import generate, search
+from recontour import patches
 
 ARCHIVE = generate.MIRROR / "r1.tar.gz"
 TABLES = [generate.MIRROR / f"t{number}.csv" for number in (1, 2, 3)]
@@ -139,17 +141,19 @@ def test_cls_is_five_percent_on_the_published_contour(name, which):
     assert generate.cls(m1, m2)[which] == pytest.approx(0.05, abs=1e-3)
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(("name", "which"), CONTOURS)
 def test_cls_is_five_percent_all_along_the_published_contour(name, which):
-    values = [generate.cls(m1, m2)[which] for m1, m2 in table(generate.MIRROR / name).to_numpy()]
-    np.testing.assert_allclose(values, 0.05, atol=1e-3)
+    """By our fits, a hundred times as fast as pyhf's; test_workflow.py compares the two."""
+    for m1, m2 in table(generate.MIRROR / name).to_numpy():
+        spec = patches.apply(search.background(), search.signal_patch(m1, m2), "a point")
+        found = histfit.hypotest(spec)
+        assert (found.CLs_obs, *found.CLs_exp)[which] == pytest.approx(0.05, abs=1e-3)
 
 
 @pytest.mark.long
 def test_generator_makes_the_committed_reference_cls_again():
-    header, made = generate.reference_table(3, search.points()).split("\nM1", 1)
+    """Of every seventh point; test_workflow.py compares all that is committed with our fits."""
+    header, made = generate.reference_table(3, search.points()[::7]).split("\nM1", 1)
     assert TABLES[2].read_text(encoding="utf-8").startswith(header)
-    np.testing.assert_allclose(
-        pd.read_csv(io.StringIO("M1" + made)), table(TABLES[2]), rtol=0, atol=PRECISION
-    )
+    again, committed = pd.read_csv(io.StringIO("M1" + made)), table(TABLES[2])[::7]
+    np.testing.assert_allclose(again, committed, rtol=0, atol=PRECISION)

@@ -129,7 +129,9 @@ def test_reana_accepts_its_specification_and_finds_what_it_names(tmp_path: Path)
     programs = tmp_path / "venv" / "bin"
     packages = ["reana-client==0.9.6", "setuptools<81"]
     installed = subprocess.run(
-        [programs / "pip", "install", "--quiet", *packages], capture_output=True, check=False
+        [programs / "pip", "install", "--quiet", "--no-compile", *packages],
+        capture_output=True,
+        check=False,
     )
     if installed.returncode:
         pytest.skip("needs a package index to install reana-client")

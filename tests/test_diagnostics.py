@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from demo import search
 from recontour import diagnostic_figures, diagnostics, limits, patches, style
 from recontour.files import read_json
-from running import clone, snakemake
+from running import snakemake
 from small_search import write
 
 PRECISION = 2e-6  # of a CLs from pyhf's SLSQP at tolerance 1e-13, as in test_demo.py
@@ -240,10 +241,9 @@ def test_cls_over_the_plane_are_asked_for_by_the_files_name(asked: Path) -> None
 
 @pytest.mark.long
 def test_a_region_without_signal_is_told_apart_from_one_with_it(
-    mirror: Path, tmp_path: Path
+    finished_sbottom: Path, mirror: Path, tmp_path: Path
 ) -> None:
-    folder = tmp_path / "sbottom"
-    clone(folder)
+    folder = Path(shutil.copytree(finished_sbottom, tmp_path / "sbottom"))
     points = ["A/sbottom_1100_450_60", "B/sbottom_1500_1495_60"]
     run = snakemake(
         folder, *(f"results/sbottom/diagnostics/{point}/" for point in points),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ from hepdata_validator.full_submission_validator import FullSubmissionValidator
 from recontour.exports import curves, root
 from recontour.files import read_json
 from recontour.results import CLS
-from running import clone, snakemake
+from running import snakemake
 from small_search import BROKEN, IMPOSSIBLE, with_two_bad_points, write, write_config
 
 TESTED = "signal_300_100"
@@ -160,8 +161,8 @@ def test_of_a_single_point_there_is_what_takes_no_plane(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_the_demo_comes_out_in_every_form(tmp_path: Path) -> None:
-    folder = clone(tmp_path)
+def test_the_demo_comes_out_in_every_form(finished_demo: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(finished_demo, tmp_path / "demo"))
     exports_of(folder, "results/demo/exports/contours.root", project=folder, run=["demo"])
     results = folder / "results/demo"
     assert set(check_hepdata(results)["Status"]) == {"ok"}
@@ -171,8 +172,8 @@ def test_the_demo_comes_out_in_every_form(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_1lbb_comes_out_in_every_form(mirror: Path, tmp_path: Path) -> None:
-    folder = clone(tmp_path)
+def test_1lbb_comes_out_in_every_form(finished_1lbb: Path, mirror: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(finished_1lbb, tmp_path / "1Lbb"))
     target = "results/1Lbb/exports/contours.root"
     exports_of(folder, target, project=folder, run=["1Lbb"], mirror=str(mirror))
     results = folder / "results/1Lbb"
@@ -185,8 +186,10 @@ def test_1lbb_comes_out_in_every_form(mirror: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_each_plane_of_sbottom_has_contours_of_its_own(mirror: Path, tmp_path: Path) -> None:
-    folder = clone(tmp_path)
+def test_each_plane_of_sbottom_has_contours_of_its_own(
+    finished_sbottom: Path, mirror: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(finished_sbottom, tmp_path / "sbottom"))
     planes = ("m60", "dm130")
     targets = [f"results/sbottom/{plane}/exports/contours.csv" for plane in planes]
     run = snakemake(

@@ -238,25 +238,30 @@ STAGES = [
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("full", [stage.removeprefix("results/small/") for stage in STAGES])
-def test_a_disk_that_is_full_at_a_stage(tmp_path: Path, finished_small: Path, full: str) -> None:
+def test_a_disk_that_is_full_at_a_stage(tmp_path: Path, finished_small: Path) -> None:
+    """At each stage in turn: what it was to make is not there, and is made once there is room."""
     write(tmp_path)
-    before = STAGES[: STAGES.index(f"results/small/{full}")]
     out = in_a_mount_namespace(
         f"""
         mkdir results && mount -t tmpfs -o size=8m tmpfs results || exit 1
-        {f"sm {' '.join(before)} || exit 2" if before else ""}
-        cat /dev/zero > results/filler 2> /dev/null
-        sm && exit 3
-        cat output
-        [ -e results/small/{full} ] && exit 4
-        rm results/filler
-        sm || exit 5
+        for stage in {" ".join(STAGES)}; do
+            echo "full before $stage"
+            cat /dev/zero > results/filler 2> /dev/null
+            sm && exit 3
+            cat output
+            [ -e $stage ] && exit 4
+            rm results/filler
+            sm $stage || exit 5
+        done
+        sm || exit 6
         cp -r results finished
         """,
         tmp_path,
     )
-    assert "no room left" in out and "Traceback" not in out
+    _, *outputs = out.split("full before ")
+    for stage, output in zip(STAGES, outputs, strict=True):
+        assert output.startswith(stage)
+        assert "no room left" in output and "Traceback" not in output, output
     (tmp_path / "results").rmdir()
     (tmp_path / "finished").rename(tmp_path / "results")
     assert made(tmp_path) == made(finished_small)
@@ -313,30 +318,23 @@ def kill(run: subprocess.Popen[bytes], what: str) -> bool:
     return True
 
 
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    folder = tmp_path_factory.mktemp("demo")
-    assert snakemake(folder, "demo").returncode == 0
-    return made(folder, "demo")
+@pytest.fixture
+def demo(finished_demo: Path) -> dict[str, bytes]:
+    return made(finished_demo, "demo")
 
 
 @pytest.mark.long
-def test_sigkill_of_the_published_scan(tmp_path: Path, mirror: Path) -> None:
-    """1Lbb, killed three times; the undisturbed run has other batches and one core."""
-    undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
-    configured = ["--config", f"mirror={mirror}", "points_per_job=50", "--cores", "1"]
-    for folder in (undisturbed, killed):
-        folder.mkdir()
-    run = snakemake(undisturbed, "1Lbb", *configured)
-    assert run.returncode == 0, run.stdout
+def test_sigkill_of_the_published_scan(tmp_path: Path, mirror: Path, finished_1lbb: Path) -> None:
+    """1Lbb, killed three times; the undisturbed run has other batches and two cores."""
+    killed = ["1Lbb", "--config", f"mirror={mirror}", "points_per_job=50", "--cores", "1"]
     moment = random.Random(1)
     for _ in range(3):
-        process = start(killed, "1Lbb", "--config", f"mirror={mirror}")
+        process = start(tmp_path, *killed)
         time.sleep(moment.uniform(2.0, 4.0))
         assert kill(process, moment.choice(["snakemake", "all"]))
-    run = snakemake(killed, "1Lbb", "--config", f"mirror={mirror}")
+    run = snakemake(tmp_path, *killed)
     assert run.returncode == 0, run.stdout
-    assert made(killed, "1Lbb") == made(undisturbed, "1Lbb")
+    assert made(tmp_path, "1Lbb") == made(finished_1lbb, "1Lbb")
 
 
 @pytest.mark.long

@@ -15,6 +15,7 @@ from small_search import patchset, write
 
 A, B, C = (Patch(name, (1,), "patchset.json", 0, 9, sha) for name, sha in ("a1", "b2", "c3"))
 CONTEXT = "code and background"
+TABLE = "results/small/cls.csv"
 
 
 def row(name: str) -> dict[str, Any]:
@@ -107,12 +108,12 @@ def test_points_added_to_a_patchset_cost_only_their_own_fits(tmp_path: Path) -> 
     for folder in (first, second):
         folder.mkdir()
     write(first, signals)
-    run = snakemake(first)
+    run = snakemake(first, TABLE)
     assert run.returncode == 0, run.stdout
     write(second, patchset())
     (first / "results").rename(second / "results")
     (first / ".snakemake").rename(second / ".snakemake")
-    run = snakemake(second)
+    run = snakemake(second, TABLE)
     assert run.returncode == 0, run.stdout
     names = [entry["metadata"]["name"] for entry in added]
     assert noted(second) == ([["12", "10"]], names)
@@ -124,7 +125,7 @@ def test_a_failed_point_is_tried_again(tmp_path: Path) -> None:
     signals["patches"][0]["patch"][0]["path"] = "/channels/9/samples/0"
     write(tmp_path, signals)
     for _ in range(2):
-        snakemake(tmp_path, "results/small/cls.csv", "--forcerun", "hypotest")
+        snakemake(tmp_path, TABLE, "--forcerun", "hypotest")
         assert "failed: patch" in (tmp_path / "results/small/logs/hypotest/1-12.log").read_text()
     jobs, names = noted(tmp_path)
     assert jobs == [["12", "0"], ["12", "11"]]

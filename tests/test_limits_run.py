@@ -255,6 +255,6 @@ def test_without_uncertainties_nothing_is_varied(tmp_path: Path) -> None:
     (tmp_path / "theory.csv").write_text("m1,cross_section_pb\n200,4\n500,1\n", encoding="utf-8")
     config["analyses"]["small"]["cross_sections"] = "theory.csv"
     write_config(tmp_path, config)
-    run = snakemake(tmp_path)
+    run = snakemake(tmp_path, "results/small/cls.csv")
     assert run.returncode == 0, run.stdout
     assert "CLs_obs_up" not in rows(tmp_path / "results/small/cls.csv")["signal_200_0"]

@@ -11,7 +11,6 @@ import pytest
 import yaml
 from running import ROOT, clone, snakemake
 from scripts import summary
-from small_search import write, write_config
 
 MANUAL = "config/README.md"
 OF_DOCS = ("tutorial", "limits", "your_analysis", "your_model")
@@ -54,32 +53,6 @@ def test_the_results_of_few_points_are_told_and_those_of_many_are_not() -> None:
     row = {"name": "a", "status": "ok", "reason": "", "CLs_obs": 0.0123456, "CLs_exp_0": 0.5}
     assert "  CLs         a: 0.01235 observed, 0.5 expected" in summary.points([row] * 5)
     assert not any("CLs   " in line for line in summary.points([row] * 6))
-
-
-@pytest.mark.parametrize(
-    ("change", "arguments", "expected"),
-    [
-        ({"sha256": "0" * 64}, [], "but the config expects " + "0" * 64),
-        ({"background_digest": "0" * 64}, [], "(background_digest)"),
-        ({}, ["results/small/workspaces/nope.json"], "nope is not a point"),
-        ({}, ["--config", "mirror=nowhere"], '"nowhere" is no folder'),
-        ({}, ["--config", "point_per_job=3"], 'did you mean "points_per_job"?'),
-        ({}, ["smal"], 'did you mean "small"?'),
-    ],
-)
-def test_an_error_is_printed_once_and_last(
-    tmp_path: Path, change: dict[str, str], arguments: list[str], expected: str
-) -> None:
-    settings = write(tmp_path)
-    settings["analyses"]["small"]["likelihood"] |= change
-    write_config(tmp_path, settings)
-    run = snakemake(tmp_path, *arguments)
-    assert run.returncode != 0
-    assert run.stdout.count("error: ") == 1
-    last = run.stdout.splitlines()[-1]
-    assert last.startswith("error: ") and expected in last
-    assert "Traceback" not in run.stdout
-    assert "\x1b" not in run.stdout
 
 
 def test_a_job_that_the_system_kills_is_an_error_too(tmp_path: Path) -> None:

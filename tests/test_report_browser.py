@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from browser import chromium, errors, requested
 from recontour.files import read_json
-from running import clone, snakemake
+from running import snakemake
 
 pytestmark = pytest.mark.long
 
@@ -42,9 +43,9 @@ return [box.x + x_scale.compute(arguments[0]), box.y + y_scale.compute(arguments
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def demo(finished_demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clone with what the target `report` makes of the demo, and Snakemake's report unpacked."""
-    folder = clone(tmp_path_factory.mktemp("demo"))
+    folder = Path(shutil.copytree(finished_demo, tmp_path_factory.mktemp("report") / "demo"))
     chosen = ["--config", "run=[demo]"]
     run = snakemake(folder, "report", *chosen, project=folder)
     assert run.returncode == 0, run.stdout

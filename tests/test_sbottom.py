@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from recontour.files import read_json
 from recontour.results import CLS
-from running import clone, snakemake
 
 # From pyhf's regression test (tests/test_regression.py of scikit-hep/pyhf): observed CLs, −2…+2σ.
 REFERENCE = {
@@ -41,12 +40,9 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-@pytest.fixture(scope="module")
-def results(mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = clone(tmp_path_factory.mktemp("sbottom"))
-    run = snakemake(folder, "sbottom", "--config", f"mirror={mirror}", project=folder)
-    assert run.returncode == 0, run.stdout[-3000:]
-    return folder / "results" / "sbottom"
+@pytest.fixture
+def results(finished_sbottom: Path) -> Path:
+    return finished_sbottom / "results" / "sbottom"
 
 
 @pytest.mark.long

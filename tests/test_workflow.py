@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pyhf
 import pytest
+import yaml
 from running import ROOT, clone, planned, snakemake
 from small_search import patchset, write, write_config
 
@@ -20,20 +23,21 @@ def rows(path: Path, delimiter: str = ",") -> list[dict[str, str]]:
         return list(csv.DictReader(file, delimiter=delimiter))
 
 
-def error_lines(output: str) -> list[str]:
-    """The errors that a user reads, each once; a traceback must not be there."""
-    assert "Traceback" not in output
-    return list(dict.fromkeys(line for line in output.splitlines() if line.startswith("error: ")))
+def errors(run: subprocess.CompletedProcess[str]) -> list[str]:
+    """The errors of a run that failed: each is printed once, and nothing comes after them."""
+    assert run.returncode != 0
+    last = run.stdout.splitlines()[-run.stdout.count("error: ") :]
+    assert all(line.startswith("error: ") for line in last), run.stdout
+    assert len(set(last)) == len(last)
+    assert "Traceback" not in run.stdout
+    assert "\x1b" not in run.stdout
+    return last
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def demo(finished_demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of the demo, in a copy of the project."""
-    folder = clone(tmp_path_factory.mktemp("demo"))
-    run = snakemake(folder, "demo", project=folder)
-    assert run.returncode == 0, run.stdout
-    (folder / "output").write_text(run.stdout, encoding="utf-8")
-    return folder
+    return Path(shutil.copytree(finished_demo, tmp_path_factory.mktemp("workflow") / "demo"))
 
 
 @pytest.fixture
@@ -136,21 +140,22 @@ def test_points_are_selected_by_name_and_by_values(small: tuple[Path, dict]) -> 
     folder, _ = small
     first, second = (entry["metadata"] for entry in patchset()["patches"][:2])
     values = ", ".join(map(str, second["values"]))
-    run = snakemake(folder, "--config", f"select=['{first['name']}', [{values}]]")
+    table = "results/small/cls.csv"
+    run = snakemake(folder, table, "--config", f"select=['{first['name']}', [{values}]]")
     assert run.returncode == 0, run.stdout
-    found = [row["name"] for row in rows(folder / "results/small/cls.csv")]
+    found = [row["name"] for row in rows(folder / table)]
     assert found == [first["name"], second["name"]]
 
 
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["--config", "point_per_job=3"], ["point_per_job", "points_per_job"]),
+        (["--config", "point_per_job=3"], ["point_per_job", 'did you mean "points_per_job"?']),
         (["--config", "run=[smal]"], ["run", "smal", "small"]),
-        (["smal"], ["smal", "small"]),
+        (["smal"], ["smal", 'did you mean "small"?']),
         (["--config", "select=nobody"], ["select", "nobody", "nearest"]),
         (["--config", "select=(1, 2)"], ["select", "(1, 2)", "nearest"]),
-        (["--config", "mirror=nowhere"], ["mirror", "nowhere", "no folder"]),
+        (["--config", "mirror=nowhere"], ["mirror", '"nowhere" is no folder']),
     ],
     ids=["key", "analysis", "target", "name", "values", "mirror"],
 )
@@ -158,23 +163,26 @@ def test_a_wrong_request_is_answered_in_one_paragraph(
     small: tuple[Path, dict], arguments: list[str], expected: list[str]
 ) -> None:
     folder, _ = small
-    run = snakemake(folder, *arguments)
-    assert run.returncode != 0
-    (line,) = error_lines(run.stdout)
+    (line,) = errors(snakemake(folder, *arguments))
     for part in expected:
         assert part in line
     assert not (folder / "results").exists()
 
 
+def test_a_workspace_of_no_point_is_answered_in_one_paragraph(small: tuple[Path, dict]) -> None:
+    (line,) = errors(snakemake(small[0], "results/small/workspaces/nope.json"))
+    assert "nope is not a point" in line
+
+
 def wrong_sha256(folder: Path, config: dict[str, Any]) -> list[str]:
     config["analyses"]["small"]["likelihood"]["sha256"] = "0" * 64
-    return ["sha256", "0" * 64, "10.5072/small.v1/r1"]
+    return ["sha256", "but the config expects " + "0" * 64, "10.5072/small.v1/r1"]
 
 
 def wrong_background_digest(folder: Path, config: dict[str, Any]) -> list[str]:
     found = config["analyses"]["small"]["likelihood"]["background_digest"]
     config["analyses"]["small"]["likelihood"]["background_digest"] = "1" * 64
-    return ["BkgOnly.json", found, "1" * 64]
+    return ["BkgOnly.json", found, "1" * 64, "(background_digest)"]
 
 
 def missing_table(folder: Path, config: dict[str, Any]) -> list[str]:
@@ -196,8 +204,7 @@ def test_what_was_not_published_stops_the_run(small: tuple[Path, dict], spoil: A
     expected = spoil(folder, config)
     write_config(folder, config)
     run = snakemake(folder, HTTPS_PROXY="http://127.0.0.1:9")  # where nobody listens
-    assert run.returncode != 0
-    text = " ".join(error_lines(run.stdout))
+    text = " ".join(errors(run))
     for part in expected:
         assert part in text
     assert not (folder / "results/small/exclusion.png").exists()
@@ -207,9 +214,7 @@ def test_a_patchset_for_another_background_stops_the_run_with_both_digests(tmp_p
     foreign = patchset()
     foreign["metadata"]["digests"]["sha256"] = "2" * 64
     config = write(tmp_path, foreign)
-    run = snakemake(tmp_path)
-    assert run.returncode != 0
-    (line,) = error_lines(run.stdout)
+    (line,) = errors(snakemake(tmp_path))
     assert "2" * 64 in line
     assert config["analyses"]["small"]["likelihood"]["background_digest"] in line
     assert not (tmp_path / "results/small/cls.csv").exists()
@@ -217,18 +222,17 @@ def test_a_patchset_for_another_background_stops_the_run_with_both_digests(tmp_p
 
 @pytest.mark.long
 def test_a_refusal_is_not_forgotten_where_results_of_earlier_runs_lie(
-    small: tuple[Path, dict],
+    finished_small: Path, tmp_path: Path
 ) -> None:
-    folder, config = small
-    assert snakemake(folder).returncode == 0
+    folder = Path(shutil.copytree(finished_small, tmp_path / "small"))
+    config = yaml.safe_load((folder / "config/config.yaml").read_text(encoding="utf-8"))
     before = (folder / "results/small/cls.csv").read_bytes()
     right = config["analyses"]["small"]["likelihood"]["background_digest"]
     config["analyses"]["small"]["likelihood"]["background_digest"] = "1" * 64
     write_config(folder, config)
     for _ in range(2):
-        run = snakemake(folder)
-        assert run.returncode != 0
-        assert any("1" * 64 in line for line in error_lines(run.stdout))
+        (line,) = errors(snakemake(folder))
+        assert "1" * 64 in line
     config["analyses"]["small"]["likelihood"]["background_digest"] = right
     write_config(folder, config)
     assert snakemake(folder).returncode == 0
@@ -240,8 +244,6 @@ def test_results_that_cannot_be_written_are_refused_before_anything_runs(
 ) -> None:
     folder, _ = small
     (folder / "results").write_text("a file where a folder should be", encoding="utf-8")
-    run = snakemake(folder)
-    assert run.returncode != 0
-    (line,) = error_lines(run.stdout)
+    (line,) = errors(snakemake(folder))
     assert "results" in line
     assert (folder / "results").read_text(encoding="utf-8") == "a file where a folder should be"

@@ -69,8 +69,8 @@ def jax_covariance(spec: Spec, result: Estimate) -> Array:
         other = workspace.model(validate=False, poi_name=name)
         data = pyhf.tensorlib.astensor(workspace.data(other))
         values = np.array([result[name].value for name in other.config.par_names])
-        twice_nll = jax.hessian(lambda x: pyhf.infer.mle.twice_nll(x, data, other)[0])
-        hessian = 0.5 * np.asarray(twice_nll(values))
+        of_twice_nll = jax.jit(jax.hessian(lambda x: pyhf.infer.mle.twice_nll(x, data, other)[0]))
+        hessian = 0.5 * np.asarray(of_twice_nll(values))
         free = [other.config.par_names.index(name) for name in result.free]
         return np.asarray(np.linalg.inv(hessian[np.ix_(free, free)]))
     finally:
