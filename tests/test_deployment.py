@@ -74,11 +74,12 @@ def test_the_profiles_of_clusters_ask_for_the_same() -> None:
         assert 60 * first["runtime"] == second["classad_MaxRuntime"]
 
 
-def test_the_groups_of_the_profiles_are_of_rules_that_are_no_fits_and_not_local() -> None:
+def test_the_groups_of_the_profiles_hold_no_local_rules_and_fits_share_with_fits_only() -> None:
     rules = "".join(file.read_text(encoding="utf-8") for file in ROOT.glob("workflow/rules/*.smk"))
     bodies = dict(re.findall(r"^rule (\w+):\n((?:    .*\n|\n)*)", rules, re.MULTILINE))
-    for name in profile("slurm")["groups"]:
-        assert "localrule:" not in bodies[name] and "journal=" not in bodies[name]
+    for name, group in profile("slurm")["groups"].items():
+        assert "localrule:" not in bodies[name]
+        assert ("journal=" in bodies[name]) == (group == "fits")
 
 
 @pytest.mark.long
