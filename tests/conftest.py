@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from running import PEAK, ROOT, clone, snakemake
+from small_search import write
 
 # before anything imports numpy: fits get slower with more threads, and much so on a busy machine
 for library in ("OMP", "OPENBLAS", "MKL"):
@@ -68,8 +69,6 @@ def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None
 @pytest.fixture(scope="session")
 def finished_small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of an undisturbed run of the small search."""
-
-    from small_search import write
 
     def make(folder: Path) -> None:
         write(folder)

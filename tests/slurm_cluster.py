@@ -38,7 +38,7 @@ MpiDefault=none
 ReturnToService=1
 SchedulerParameters=sched_interval=1
 SlurmdParameters=config_overrides
-MinJobAge=300
+MinJobAge=86400
 KillWait=1
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool.%n

@@ -58,7 +58,6 @@ def main() -> None:
     with slurm_cluster.cluster(daemons.resolve()):
         for size in SIZES:
             folder = options.scratch / str(size)
-            before = len(slurm_cluster.jobs())
             profile = ["--workflow-profile", "profiles/slurm", *slurm_cluster.WITHOUT_ACCOUNTING]
             if size == AS_IT_IS:
                 arguments = ["--config", mirror]
@@ -66,7 +65,8 @@ def main() -> None:
                 single = ["--group-components", "fits=1"]
                 arguments = [*single, "--config", mirror, f"points_per_job={size}"]
             wall = timed(folder, *profile, *arguments)
-            fits = [job for job in slurm_cluster.jobs()[before:] if "hypotest" in job.rule]
+            own = [job for job in slurm_cluster.jobs() if Path(job.folder) == folder.resolve()]
+            fits = [job for job in own if "hypotest" in job.rule]
             fitting = sum(journal.seconds(folder / "results/1Lbb/journal/hypotest"))
             over, held = wall - local, holding(fits) - fitting
             row = (

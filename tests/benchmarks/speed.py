@@ -57,7 +57,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     every = {item.name: item for item in likelihoods(unpacked(options.mirror, options.scratch))}
     points = {
-        name: spread(list(item.patches), 1 if options.quick else POINTS[name])
+        name: evenly(list(item.patches), 1 if options.quick else POINTS[name])
         for name, item in every.items()
     }
     print(compared(every, points, limit=options.limit))
@@ -73,7 +73,7 @@ def main() -> None:
             print(f"| {number} | {1e3 * seconds:.3g} |")
 
 
-def spread(names: list[str], number: int) -> list[str]:
+def evenly(names: list[str], number: int) -> list[str]:
     """So many of the `names`, evenly, with as much before the first as after the last."""
     return [names[(2 * i + 1) * len(names) // (2 * number)] for i in range(number)]
 

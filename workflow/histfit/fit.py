@@ -151,8 +151,9 @@ def _solve(problem: Problem, starts: Sequence[Array], kin: Index) -> Fits:
         searches.append((rows, start[rows]))
     rows = (unsafe & related).nonzero()[0]
     searches.append((rows, best.x[kin[rows]]))
-    rows = bent.nonzero()[0]
-    searches.append((rows, mirrored(problem.model, best.x[rows], problem.take(rows).data)))
+    if bent.any():
+        rows = bent.nonzero()[0]
+        searches.append((rows, mirrored(problem.model, best.x[rows], problem.take(rows).data)))
     lower = _search_again(problem, fits, searches)
     rows = (lower[kin] & related).nonzero()[0]
     _search_again(problem, fits, [(rows, best.x[kin[rows]])])

@@ -101,13 +101,13 @@ def hypotest(
     if not math.isfinite(mu):
         raise InvalidWorkspace(f"mu: found {mu}; expected a finite signal strength")
     asimov_mu = 1.0 if test_stat == "q0" else 0.0
-    lower, upper = free_range(model, test_stat, poi_bounds)
+    poi_range = free_range(model, test_stat, poi_bounds)
 
     data = observed_data(model)
     background, truth = conditional(model, data, asimov_mu, [model.start])
     asimov_data = expected_data(model, truth.x)
     both = Data(*(np.concatenate(parts) for parts in zip(data, asimov_data, strict=True)))
-    tested, found = tested_and_free(model, both, mu, (lower, upper), truth.x)
+    tested, found = tested_and_free(model, both, mu, poi_range, truth.x)
     of_data, of_asimov, of_free = found.value.tolist()
     muhat = None if model.poi is None else float(found.x[2, model.poi])
     q_obs = test_statistic(test_stat, mu, muhat, of_data - of_free)
@@ -149,9 +149,9 @@ def free_range(
 
 
 def conditional(model: Model, data: Data, mu: float, starts: list[Array]) -> tuple[Problem, Fits]:
-    """Fits to N rows of `data` with the POI at `mu`, from `starts` (each (1, P))."""
-    what, rows = problem(model, data, mu), len(data.counts)
-    return what, solve(what, [np.repeat(at_poi(model, x, mu), rows, axis=0) for x in starts])
+    """Fit to one row of `data` with the POI at `mu`, from `starts` (each (1, P))."""
+    what = problem(model, data, mu)
+    return what, solve(what, [at_poi(model, x, mu) for x in starts])
 
 
 def tested_and_free(
