@@ -280,7 +280,7 @@ def _product(model: Model, scales: Array, factors: Array) -> Array:
 
 
 def _nonzero(factors: Array) -> Array:
-    if factors.size and np.abs(factors).min() >= TINY:
+    if factors.size and factors.min() >= TINY:
         return factors
     return np.where(np.abs(factors) < TINY, TINY, factors)
 

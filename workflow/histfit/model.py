@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from itertools import chain
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,13 +122,39 @@ def interpolation_codes(settings: Mapping[str, Mapping[str, str]] | None) -> tup
 
 @dataclass(slots=True)
 class _Placed:
-    """A sample at its place in the model: its cells, and its channel's bins."""
+    """A sample at its place in the model: its first cell and how far its cells lie apart, and its
+    channel's bins."""
 
     channel: str
     name: str
     sample: Sample
-    cells: slice
-    bins: slice
+    first_cell: int
+    step: int
+    bins: Index
+
+
+class _Cells:
+    """The cells of all samples.
+
+    Attributes:
+        count: of all cells
+        bins: number of bins of each sample
+    """
+
+    def __init__(self, placed: list[_Placed]) -> None:
+        self.bins = np.array([len(p.bins) for p in placed], dtype=np.intp)
+        self.count = int(self.bins.sum())
+        self._first = np.array([p.first_cell for p in placed], dtype=np.intp)
+        self._step = np.array([p.step for p in placed], dtype=np.intp)
+
+    def of(self, samples: Index) -> Index:
+        """The cells of these samples, one sample after the other, each in the order of bins."""
+        bins = self.bins[samples]
+        bin = np.arange(bins.sum()) - np.repeat(np.cumsum(bins) - bins, bins)
+        result = np.repeat(self._step[samples], bins)
+        result *= bin
+        result += np.repeat(self._first[samples], bins)
+        return result
 
 
 def assemble(
@@ -139,41 +166,44 @@ def assemble(
 ) -> Model:
     """Put the samples of all channels (both in name order) together to a model."""
     placed = list(_place(channels))
-    n_bins = {p.channel: p.bins.stop - p.bins.start for p in placed}
-    n_cells = sum(len(p.sample.nominal) for p in placed)
+    samples, cells = [p.sample for p in placed], _Cells(placed)
+    n_bins = {p.channel: len(p.bins) for p in placed}
     sizes = np.array([len(channels[channel]) for channel in n_bins], dtype=np.intp)
     samples_of_bin = np.repeat(sizes, list(n_bins.values()))
     bin_starts = np.cumsum(samples_of_bin) - samples_of_bin
 
-    shifting = set().union(*(p.sample.histosys for p in placed))
-    scaling = set().union(*(p.sample.normsys for p in placed))
+    shifting = set().union(*(sample.histosys for sample in samples))
+    scaling = set().union(*(sample.normsys for sample in samples))
     alphas = sorted(shifting - scaling) + sorted(shifting & scaling) + sorted(scaling - shifting)
     row = {name: i for i, name in enumerate(alphas)}
     first_scale = len(shifting - scaling)
     n_shift, n_scale = len(shifting), len(scaling)
 
-    def places(names: tuple[str, ...]) -> Index:
-        return np.array(list(map(row.__getitem__, names)), dtype=np.intp)
+    def places(names: list[tuple[str, ...]]) -> tuple[Index, Index]:
+        """The rows of the names that every sample has, and the samples that have them."""
+        of = np.repeat(np.arange(len(names)), [len(some) for some in names])
+        rows = map(row.__getitem__, chain.from_iterable(names))
+        return np.fromiter(rows, np.intp, len(of)), of
 
-    nominal = np.empty(n_cells)
-    shifts = np.zeros((2, n_shift, n_cells))
+    every, of_cell = np.arange(len(placed)), cells.of(np.arange(len(placed)))
+    nominal, group = np.empty(cells.count), np.empty(cells.count, dtype=np.intp)
+    nominal[of_cell] = np.concatenate([sample.nominal for sample in samples])
+    group[of_cell] = np.repeat(every, cells.bins)
+    shifts = np.zeros((2, n_shift, cells.count))
+    rows, of = places([sample.histosys for sample in samples])
+    shifted = np.repeat(rows, cells.bins[of]), cells.of(of)
+    shifts[0][shifted] = np.concatenate([sample.symmetric.ravel() for sample in samples])
+    shifts[1][shifted] = np.concatenate([sample.asymmetric.ravel() for sample in samples])
     coefficients = np.zeros((n_scale, 6, len(placed)))
     log_lo, log_hi = np.zeros((2, n_scale, len(placed)))
-    group = np.empty(n_cells, dtype=np.intp)
-    for g, p in enumerate(placed):
-        sample = p.sample
-        group[p.cells] = g
-        nominal[p.cells] = sample.nominal
-        rows = places(sample.histosys)
-        shifts[0, rows, p.cells] = sample.symmetric
-        shifts[1, rows, p.cells] = sample.asymmetric
-        rows = places(sample.normsys) - first_scale
-        coefficients[rows, :, g] = sample.coefficients
-        log_lo[rows, g] = sample.log_lo
-        log_hi[rows, g] = sample.log_hi
+    rows, of = places([sample.normsys for sample in samples])
+    rows -= first_scale
+    coefficients[rows, :, of] = np.concatenate([sample.coefficients for sample in samples])
+    log_lo[rows, of] = np.concatenate([sample.log_lo for sample in samples])
+    log_hi[rows, of] = np.concatenate([sample.log_hi for sample in samples])
 
-    factor_sets, factor_of_cell = _factors(placed, row, measurement)
-    factor_start, incidence, slots = _incidence(factor_sets, factor_of_cell, n_cells)
+    factor_sets, uses = _factors(placed, row, measurement)
+    factor_start, incidence, slots = _incidence(factor_sets, uses, cells)
     sets = [par.alpha(name) for name in alphas] + factor_sets
     configured = [
         par.configure(s, measurement.parameters[s.name]) if s.name in measurement.parameters else s
@@ -241,96 +271,105 @@ def _place(channels: Mapping[str, Mapping[str, Sample]]) -> Iterator[_Placed]:
     """Give every sample its cells, ordered by channel, bin and sample."""
     first_cell = first_bin = 0
     for channel, samples in channels.items():
-        n_samples = len(samples)
         n_bins = len(next(iter(samples.values())).nominal)
-        end = first_cell + n_samples * n_bins
+        bins = np.arange(first_bin, first_bin + n_bins)
         for i, (name, sample) in enumerate(samples.items()):
             if len(sample.nominal) != n_bins:
                 raise InvalidWorkspace(
                     f"channel '{channel}', sample '{name}': found {len(sample.nominal)} bins; "
                     f"expected {n_bins}, as in sample '{next(iter(samples))}'"
                 )
-            cells = slice(first_cell + i, end, n_samples)
-            yield _Placed(channel, name, sample, cells, slice(first_bin, first_bin + n_bins))
-        first_cell, first_bin = end, first_bin + n_bins
+            yield _Placed(channel, name, sample, first_cell + i, len(samples), bins)
+        first_cell, first_bin = first_cell + len(samples) * n_bins, first_bin + n_bins
 
 
 def _factors(
     placed: list[_Placed], alphas: Mapping[str, int], measurement: Measurement
-) -> tuple[list[par.ParameterSet], list[tuple[str, _Placed, Index]]]:
-    """Parameter sets of all factors in name order, and which of them scale which sample.
+) -> tuple[list[par.ParameterSet], list[tuple[str, list[int], Index]]]:
+    """Parameter sets of all factors in name order, and which of them scale which samples.
 
-    The second list holds (parameter name, sample, index within the set for each bin).
+    The second list holds (parameter name, numbers of samples, index within the set for each of
+    their bins).
     """
-    kinds: dict[str, tuple[str, _Placed]] = {}
-    uses: list[tuple[str, _Placed, Index]] = []
-    statistical: dict[str, list[tuple[_Placed, Array]]] = {}
+    kinds: dict[str, tuple[str, int]] = {}
+    uses: list[tuple[str, list[int], Index]] = []
+    statistical: dict[str, list[tuple[int, Array]]] = {}
     sets: dict[str, par.ParameterSet] = {}
-    for p in placed:
-        bins = np.arange(len(p.sample.nominal))
-        for kind, name, uncertainty in (
-            *((kind, name, None) for kind, name in p.sample.scalar),
-            *p.sample.binwise,
-        ):
-            where = f"channel '{p.channel}', sample '{p.name}', modifier '{name}' ({kind})"
-            other, first = kinds.setdefault(name, (kind, p))
+
+    def fail(number: int, kind: str, name: str, found: str, expected: str) -> NoReturn:
+        p = placed[number]
+        raise InvalidWorkspace(
+            f"channel '{p.channel}', sample '{p.name}', modifier '{name}' ({kind}): "
+            f"found {found}; expected {expected}"
+        )
+
+    for number, p in enumerate(placed):
+        n_bins = len(p.bins)
+        for kind, name, uncertainty in p.sample.factors:
+            other, first = kinds.setdefault(name, (kind, number))
             if name in alphas:
                 other = "histosys or normsys"
-            if other != kind or (kind == "shapesys" and first is not p):
-                raise InvalidWorkspace(
-                    f"{where}: found the name in use for a {other} of channel '{first.channel}', "
-                    f"sample '{first.name}'; expected a name of its own"
+            if other != kind or (kind == "shapesys" and first != number):
+                found = f"channel '{placed[first].channel}', sample '{placed[first].name}'"
+                fail(
+                    *(number, kind, name),
+                    f"the name in use for a {other} of {found}",
+                    "a name of its own",
                 )
             if kind == "staterror":
                 assert uncertainty is not None
-                statistical.setdefault(name, []).append((p, uncertainty))
-                continue
-            uses.append((name, p, bins if kind == "shapefactor" else 0 * bins))
-            if kind == "shapesys":
+                statistical.setdefault(name, []).append((number, uncertainty))
+            elif kind == "shapesys":
                 assert uncertainty is not None
                 sets[name] = par.shapesys(name, p.sample.nominal, uncertainty)
-                uses[-1] = (name, p, bins)
-            elif name not in sets:
-                if kind == "normfactor":
-                    sets[name] = par.normfactor(name)
-                elif kind == "lumi":
+                uses.append((name, [number], np.arange(n_bins)))
+            elif kind == "shapefactor":
+                if name not in sets:
+                    sets[name] = par.shapefactor(name, n_bins)
+                elif len(sets[name].init) != n_bins:
+                    fail(
+                        *(number, kind, name),
+                        f"{n_bins} bins",
+                        f"{len(sets[name].init)}, as in channel '{placed[first].channel}', with "
+                        "which it shares the parameter",
+                    )
+                uses.append((name, [number], np.arange(n_bins)))
+            else:
+                if name not in sets and kind == "lumi":
                     sets[name] = par.lumi(name, measurement.parameters.get(name, {}))
-                else:
-                    sets[name] = par.shapefactor(name, len(bins))
-            elif kind == "shapefactor" and len(sets[name].init) != len(bins):
-                raise InvalidWorkspace(
-                    f"{where}: found {len(bins)} bins; expected {len(sets[name].init)}, as in "
-                    f"channel '{first.channel}', with which it shares the parameter"
-                )
+                elif name not in sets:
+                    sets[name] = par.normfactor(name)
+                uses.append((name, [number], np.zeros(n_bins, dtype=np.intp)))
+    occupied = np.empty(placed[-1].bins[-1] + 1, dtype=bool)
     for name, users in statistical.items():
-        occupied = sorted({b for p, _ in users for b in range(p.bins.start, p.bins.stop)})
-        position = {b: i for i, b in enumerate(occupied)}
-        variance, nominal = np.zeros((2, len(occupied)))
-        for p, uncertainty in users:
-            index = np.array([position[b] for b in range(p.bins.start, p.bins.stop)])
-            variance[index] += uncertainty**2
-            nominal[index] += p.sample.nominal
-            uses.append((name, p, index))
+        numbers = [number for number, _ in users]
+        bins = np.concatenate([placed[number].bins for number in numbers])
+        occupied[...] = False
+        occupied[bins] = True
+        index = (np.cumsum(occupied) - 1)[bins]
+        variance, nominal = np.zeros((2, np.count_nonzero(occupied)))
+        np.add.at(variance, index, np.concatenate([widths for _, widths in users]) ** 2)
+        np.add.at(nominal, index, np.concatenate([placed[i].sample.nominal for i in numbers]))
         sets[name] = par.staterror(name, variance, nominal)
+        uses.append((name, numbers, index))
     return [sets[name] for name in sorted(sets)], uses
 
 
 def _incidence(
-    sets: list[par.ParameterSet], uses: list[tuple[str, _Placed, Index]], n_cells: int
+    sets: list[par.ParameterSet], uses: list[tuple[str, list[int], Index]], cells: _Cells
 ) -> tuple[dict[str, int], Array, Index]:
     """Where each set starts, the factor × cell matrix, and the factors of each cell."""
     lengths = [len(s.init) for s in sets]
     start = dict(zip((s.name for s in sets), np.cumsum([0, *lengths]).tolist(), strict=False))
     n_factors = sum(lengths)
-    incidence = np.zeros((n_factors, n_cells))
-    cells = np.arange(n_cells)
-    for name, p, index in uses:
-        incidence[start[name] + index, cells[p.cells]] = 1.0
-    factor, cell = np.nonzero(incidence)
+    incidence = np.zeros((n_factors, cells.count))
+    none = np.empty(0, dtype=np.intp)
+    factor = np.concatenate([none, *(start[name] + index for name, _, index in uses)])
+    cell = cells.of(np.array([number for _, some, _ in uses for number in some], dtype=np.intp))
+    incidence[factor, cell] = 1.0
     order = np.lexsort((factor, cell))
     factor, cell = factor[order], cell[order]
-    first = np.searchsorted(cell, cells)
-    depth = np.arange(len(cell)) - first[cell]
-    slots = np.full((n_cells, int(depth.max(initial=-1)) + 1), n_factors, dtype=np.intp)
+    depth = np.arange(len(cell)) - np.searchsorted(cell, np.arange(cells.count))[cell]
+    slots = np.full((cells.count, int(depth.max(initial=-1)) + 1), n_factors, dtype=np.intp)
     slots[cell, depth] = factor
     return start, incidence, slots

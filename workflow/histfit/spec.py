@@ -6,7 +6,7 @@ samples which many workspaces share need to be read only once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -38,8 +38,8 @@ class Sample:
         normsys: nuisance parameter names, m of them
         coefficients: code4 polynomials of the normsys, (m, 6)
         log_lo, log_hi: logs of the normsys factors, (m,)
-        scalar: (type, parameter name) of modifiers that scale all bins alike
-        binwise: (type, parameter name, uncertainties (b,) or None) of modifiers with one a bin
+        factors: (type, parameter name, uncertainties (b,) or None) of the modifiers that scale
+            with parameters of their own, all bins alike or each bin
     """
 
     nominal: Array
@@ -50,8 +50,7 @@ class Sample:
     coefficients: Array
     log_lo: Array
     log_hi: Array
-    scalar: tuple[tuple[str, str], ...]
-    binwise: tuple[tuple[str, str, Array | None], ...]
+    factors: tuple[tuple[str, str, Array | None], ...]
 
 
 def read_sample(sample: Mapping[str, Any], channel: str) -> Sample:
@@ -59,27 +58,18 @@ def read_sample(sample: Mapping[str, Any], channel: str) -> Sample:
     name = _text(sample, "name", f"a sample of channel '{channel}'")
     where = f"channel '{channel}', sample '{name}'"
     nominal = _numbers(_get(sample, "data", where), f"{where}, data")
-    modifiers: dict[tuple[str, str], Mapping[str, Any]] = {}
+    by_type: dict[str, dict[str, Any]] = {kind: {} for kind in MODIFIER_TYPES}
     for modifier in _list(_get(sample, "modifiers", where), f"{where}, modifiers"):
         try:
-            key = (modifier["type"], modifier["name"])
-            earlier = modifiers.setdefault(key, modifier)
+            parameter, data = modifier["name"], modifier["data"]
+            earlier = by_type[modifier["type"]].setdefault(parameter, data)
         except (TypeError, KeyError):
-            _fail(
-                where, f"a modifier without type and name: {modifier!r:.80}", "an object with both"
-            )
-        if earlier is not modifier and earlier != modifier:
-            _fail(where, f"modifier '{key[1]}' ({key[0]}) twice with different data", "it once")
-    by_type: dict[str, list[tuple[str, Any]]] = {kind: [] for kind in MODIFIER_TYPES}
-    for (kind, parameter), modifier in modifiers.items():
-        at = f"{where}, modifier '{parameter}'"
-        if kind not in by_type:
-            _fail(at, f"type '{kind}'", f"one of {', '.join(MODIFIER_TYPES)}")
+            _unusable(modifier, where)
         if not isinstance(parameter, str):
-            _fail(at, "a name that is not text", "text")
-        if "data" not in modifier:
-            _fail(at, "no key 'data'", "the modifier's data (null for normfactor and the like)")
-        by_type[kind].append((parameter, modifier["data"]))
+            _unusable(modifier, where)
+        if earlier is not data and earlier != data:
+            kind = modifier["type"]
+            _fail(where, f"modifier '{parameter}' ({kind}) twice with different data", "it once")
 
     histosys, normsys = by_type["histosys"], by_type["normsys"]
     lo_data, hi_data = _pair(histosys, "lo_data", "hi_data", where, (len(nominal),))
@@ -87,31 +77,32 @@ def read_sample(sample: Mapping[str, Any], channel: str) -> Sample:
     if normsys and min(lo.min(), hi.min()) < 0.0:
         worst = int(np.argmin(np.minimum(lo, hi)))
         _fail(
-            f"{where}, modifier '{normsys[worst][0]}'",
+            f"{where}, modifier '{list(normsys)[worst]}'",
             f"lo {lo[worst]:g}, hi {hi[worst]:g}",
             "factors of at least 0, since normsys interpolates exponentially",
         )
-    binwise: list[tuple[str, str, Array | None]] = []
+    factors: list[tuple[str, str, Array | None]] = [
+        (kind, parameter, None) for kind in SCALAR for parameter in by_type[kind]
+    ]
     for kind in BINWISE:
-        for parameter, data in by_type[kind]:
+        for parameter, data in by_type[kind].items():
             uncertainty = None
             if kind != "shapefactor":
                 at = f"{where}, modifier '{parameter}'"
                 uncertainty = _numbers(data, at)
                 if len(uncertainty) != len(nominal):
                     _fail(at, f"{len(uncertainty)} values", f"{len(nominal)}, one a bin")
-            binwise.append((kind, parameter, uncertainty))
+            factors.append((kind, parameter, uncertainty))
     return Sample(
         nominal=nominal,
-        histosys=tuple(parameter for parameter, _ in histosys),
+        histosys=tuple(histosys),
         symmetric=0.5 * (hi_data - lo_data),
         asymmetric=0.0625 * ((hi_data - nominal) - (nominal - lo_data)),
-        normsys=tuple(parameter for parameter, _ in normsys),
+        normsys=tuple(normsys),
         coefficients=code4_coefficients(lo, hi).T,
         log_lo=log_factors(lo),
         log_hi=log_factors(hi),
-        scalar=tuple((kind, parameter) for kind in SCALAR for parameter, _ in by_type[kind]),
-        binwise=tuple(binwise),
+        factors=tuple(factors),
     )
 
 
@@ -211,15 +202,27 @@ def parameter_values(config: Mapping[str, Any], key: str, shape: tuple[int, ...]
     return values
 
 
+def _unusable(modifier: Any, where: str) -> NoReturn:
+    """Say why this is no modifier."""
+    if not isinstance(modifier, Mapping) or not {"type", "name"} <= modifier.keys():
+        _fail(where, f"a modifier without type and name: {modifier!r:.80}", "an object with both")
+    at = f"{where}, modifier '{modifier['name']}'"
+    if modifier["type"] not in MODIFIER_TYPES:
+        _fail(at, f"type '{modifier['type']}'", f"one of {', '.join(MODIFIER_TYPES)}")
+    if not isinstance(modifier["name"], str):
+        _fail(at, "a name that is not text", "text")
+    _fail(at, "no key 'data'", "the modifier's data (null for normfactor and the like)")
+
+
 def _pair(
-    modifiers: Sequence[tuple[str, Any]], low: str, high: str, where: str, shape: tuple[int, ...]
+    modifiers: Mapping[str, Any], low: str, high: str, where: str, shape: tuple[int, ...]
 ) -> tuple[Array, Array]:
     """The two variations of all modifiers of one type as arrays (len(modifiers), *shape)."""
     full = (len(modifiers), *shape)
     if not modifiers:
         return np.empty(full), np.empty(full)
     try:
-        data = [(content[low], content[high]) for _, content in modifiers]
+        data = [(content[low], content[high]) for content in modifiers.values()]
         values = np.array(data)
     except (TypeError, KeyError, ValueError):
         values = np.empty(0)
@@ -227,7 +230,7 @@ def _pair(
         values = values.astype(np.float64)
         if (np.abs(values) <= LARGEST).all():
             return values[:, 0], values[:, 1]
-    for parameter, content in modifiers:
+    for parameter, content in modifiers.items():
         for key in (low, high):
             at = f"{where}, modifier '{parameter}', {key}"
             found = _numbers(_get(content, key, f"{where}, modifier '{parameter}'"), at, len(shape))
