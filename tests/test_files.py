@@ -11,7 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from recontour import cli
 from recontour.errors import UserError
-from recontour.files import atomic_write, parse_json, read_json, sha256, write_json, write_text
+from recontour.files import (
+    NotPlainError,
+    atomic_write,
+    parse_json,
+    plain_json,
+    read_json,
+    sha256,
+    write_json,
+    write_text,
+)
 
 JSON = st.recursive(
     st.none()
@@ -49,6 +58,12 @@ def parses_or_says_why(data: bytes) -> None:
         assert str(error).isprintable() and len(str(error)) < 400
     else:
         assert value == json.loads(data)
+    try:
+        plain = plain_json(data)
+    except NotPlainError:
+        pass
+    else:
+        assert plain == parse_json(data, "the text")
 
 
 def test_a_failed_write_leaves_the_old_content_and_no_other_file(tmp_path: Path) -> None:
@@ -130,6 +145,30 @@ def test_what_is_no_strict_json_is_refused(tmp_path: Path, text: bytes, problem:
     with pytest.raises(UserError) as caught:
         read_json(path)
     assert f"{path}: " in str(caught.value) and problem in str(caught.value)
+    with pytest.raises(NotPlainError):
+        plain_json(text)
+
+
+@given(st.lists(st.sampled_from(["a", "b", "cc", "é", ""])), st.booleans())
+def test_a_key_that_stands_twice_is_found_by_the_missing_quotation_marks(
+    keys: list[str], nested: bool
+) -> None:
+    inner = ", ".join(f'{json.dumps(key, ensure_ascii=False)}: "{key}"' for key in keys)
+    text = (f'[{{"a": {{{inner}}}}}, "a"]' if nested else f"{{{inner}}}").encode()
+    if len({*keys}) == len(keys):
+        assert plain_json(text) == json.loads(text)
+    else:
+        with pytest.raises(NotPlainError):
+            plain_json(text)
+
+
+def test_what_plain_json_leaves_to_parse_json() -> None:
+    assert parse_json(b'"\\u00e9"', "x") == "é"
+    deep = b"[" * 255 + b"]" * 255
+    assert parse_json(deep, "x")
+    for text in (b'"\\u00e9"', deep):
+        with pytest.raises(NotPlainError):
+            plain_json(text)
 
 
 def test_a_pair_of_escaped_surrogates_is_one_character() -> None:

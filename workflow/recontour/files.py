@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+import orjson
+
 from recontour.errors import UserError, printable
 
 
@@ -84,6 +86,28 @@ def parse_json(data: bytes, where: object) -> Any:
     with json_errors(where):
         text = data.decode("utf-8")
         return strict_value(STRICT_JSON.decode(text), text)
+
+
+def plain_json(data: bytes) -> Any:
+    """The value of a JSON text in a quarter of the time, whole numbers beyond 64 bits as doubles.
+    Raises NotPlainError if the text is one that `parse_json` refuses, has a backslash, or is nested
+    more than 254 deep.
+
+    orjson refuses all that `parse_json` does, save for a key that stands twice in one object: it
+    keeps the last, and the quotation marks of the others are then missing from what it writes.
+    """
+    try:
+        value = orjson.loads(data)
+        written = orjson.dumps(value)
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+        raise NotPlainError from None
+    if b"\\" in data or data.count(b'"') != written.count(b'"'):
+        raise NotPlainError
+    return value
+
+
+class NotPlainError(ValueError):
+    """`parse_json` reads the text, or says what is wrong with it."""
 
 
 def sha256(path: Path | str) -> str:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from recontour.errors import UserError, printable
-from recontour.files import STRICT_JSON, json_errors, strict_value
+from recontour.files import STRICT_JSON, NotPlainError, json_errors, plain_json, strict_value
 
 _WHITESPACE = re.compile(r"[ \t\n\r]*")
+_BEGINNING = re.compile(rb'\{\s*"[^"\\]*"')
 _WINDOW = 1 << 22  # bytes; holds several patches of a published patchset
 
 
@@ -71,6 +72,11 @@ class JsonStream:
         size = max(self._window, 2 * self._length)
         if len(self._text) - self._at < 2 * self._length and not self._at_end:
             self._fill(size)
+        plain = self._plain_value()
+        if plain:
+            self._length = len(plain.raw)
+            self._move(self._at + self._length)
+            return plain
         with json_errors(self._where):
             while True:
                 try:
@@ -89,6 +95,23 @@ class JsonStream:
         self._move(end)
         start = offset - self._chunk_start
         return Span(value, offset, self._chunk[start : start + self._byte - offset])
+
+    def _plain_value(self) -> Span | None:
+        """The next value if it is easily told where it ends: before a comma, and an object that
+        begins like it, as the next element of a list mostly does."""
+        start = self._byte - self._chunk_start
+        beginning = _BEGINNING.match(self._chunk, start)
+        if not beginning or not self._text.isascii():
+            return None
+        following = self._chunk.find(beginning[0], beginning.end())
+        raw, comma, space = self._chunk[start : max(following, start)].rpartition(b",")
+        if not comma or space.strip():
+            return None
+        try:
+            raw = raw.rstrip()
+            return Span(plain_json(raw), self._byte, raw)
+        except NotPlainError:
+            return None
 
     def end(self) -> None:
         """Check that nothing follows."""

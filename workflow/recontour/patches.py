@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from recontour.errors import UserError, printable
 from recontour.files import atomic_write
@@ -71,7 +72,7 @@ def load_patch(folder: Path | str, patch: Patch) -> list[dict[str, Any]]:
             f"{patch.length} bytes with sha256 {patch.sha256} were verified: the file changed "
             "after it was verified; run again, and it is unpacked and verified anew"
         )
-    content = json.loads(data.decode("utf-8"))
+    content = orjson.loads(data)
     operations: list[dict[str, Any]] = content["patch"] if type(content) is dict else content
     return operations
 
