@@ -1,4 +1,5 @@
-"""Workspaces in memory, or as files? CPU time of both, for all points of a finished run:
+"""What it takes from an archive to the workspaces of its points, and what it would take to write
+those to files: CPU time a point, the least of several times, for a finished run:
 
 python tests/benchmarks/materialize.py results/1Lbb
 """
@@ -15,14 +16,22 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow"))
 
+from recontour import cli
+from recontour.archive import unpack
 from recontour.files import read_json, write_json
+from recontour.likelihood import index_patchset
 from recontour.patches import apply, load_patch, read_index
 
+REPEATS = 5
 
-def timed(what: str, action: Callable[[], Any]) -> Any:
-    start = time.process_time()
-    result = action()
-    print(f"{what:28} {time.process_time() - start:7.2f} s")
+
+def timed(what: str, points: int, action: Callable[[], Any]) -> Any:
+    times = []
+    for _ in range(REPEATS):
+        start = time.process_time()
+        result = action()
+        times.append(time.process_time() - start)
+    print(f"{what:28} {1e3 * min(times) / points:7.2f} ms a point")
     return result
 
 
@@ -30,20 +39,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("results", type=Path, help="folder of a run, such as results/1Lbb")
     parser.add_argument("--background", default="BkgOnly.json")
+    parser.add_argument("--patchset", default="patchset.json")
     options = parser.parse_args()
+    archive = options.results / "download" / "likelihood.archive"
     members = options.results / "likelihood" / "members"
     patches = read_index(options.results / "likelihood" / "patches.csv").patches
     spec = read_json(members / options.background)
+    points = len(patches)
 
-    operations = timed("read the patches", lambda: [load_patch(members, p) for p in patches])
+    with tempfile.TemporaryDirectory() as folder:
+        wanted = [options.background, options.patchset]
+        timed("unpack the archive", points, lambda: unpack(archive, folder, wanted))
+        timed("verify the patchset", points, lambda: index_patchset(members / options.patchset))
+    operations = timed("read patches", points, lambda: [load_patch(members, p) for p in patches])
     pairs = list(zip(patches, operations, strict=True))
-    specs = timed("apply them in memory", lambda: [apply(spec, o, p.name) for p, o in pairs])
+    specs = timed("apply them", points, lambda: [apply(spec, o, p.name) for p, o in pairs])
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder) / f"{patch.name}.json" for patch in patches]
-        timed("write workspaces", lambda: list(map(write_json, files, specs)))
-        timed("read workspaces", lambda: list(map(read_json, files)))
-        print(f"{'size of the files':28} {sum(f.stat().st_size for f in files) / 1e6:7.0f} MB")
+        timed("(write workspaces", points, lambda: list(map(write_json, files, specs)))
+        timed(" and read them)", points, lambda: list(map(read_json, files)))
 
 
 if __name__ == "__main__":
-    main()
+    cli.main(main)

@@ -90,7 +90,7 @@ def begun(folder: Path, name: str) -> Begun | None:
     """How far the job is that computes the batch `name`, None before it has begun."""
     found = None
     for path in folder.glob(f"{name}.*{SUFFIX}"):
-        for kind, text in _lines(path):
+        for kind, text in _intact(_lines(path)):
             if kind == _BEGIN:
                 rows, known, when = text.split(" ")
                 found = Begun(int(rows), int(known), 0, float(when))
@@ -104,7 +104,7 @@ def seconds(folder: Path) -> list[float]:
     return [
         float(text.split(" ", 2)[1])
         for path in _files(folder)
-        for kind, text in _lines(path)
+        for kind, text in _intact(_lines(path))
         if kind == _ROW
     ]
 
@@ -114,21 +114,26 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _rows(path: Path, wanted: Collection[str]) -> Iterator[tuple[str, Entry]]:
-    """The rows of a file whose keys are wanted."""
-    for kind, text in _lines(path):
-        if kind == _ROW and text[:_KEY_LENGTH] in wanted:
-            key, took, content = text.split(" ", 2)
-            yield key, Entry(json.loads(content), float(took))
+    """The rows of a file whose keys are wanted: which is found before the checksum is computed, as
+    every job reads the rows of all."""
+    start = len(_ROW) + 1
+    lines = (line for line in _lines(path) if line[start : start + _KEY_LENGTH] in wanted)
+    for _, text in _intact(lines):
+        key, took, content = text.split(" ", 2)
+        yield key, Entry(json.loads(content), float(took))
 
 
-def _lines(path: Path) -> Iterator[tuple[str, str]]:
-    """First word and rest of the lines of a file, without those that a kill or a disk damaged; none
-    of one that the job it belongs to has just removed."""
+def _lines(path: Path) -> list[str]:
+    """The lines of a file, none if the job it belongs to has just removed it."""
     try:
-        content = path.read_text(encoding="utf-8", errors="replace")
+        return path.read_text(encoding="utf-8", errors="replace").split("\n")
     except FileNotFoundError:
-        return
-    for line in content.split("\n"):
+        return []
+
+
+def _intact(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """First word and rest of lines, without those that a kill or a disk damaged."""
+    for line in lines:
         text, _, found = line.rpartition(" ")
         if text and found == _digest(text)[:_SUM_LENGTH]:
             kind, _, rest = text.partition(" ")
