@@ -50,6 +50,10 @@ def damaged_json() -> st.SearchStrategy[bytes]:
     )
 
 
+def whole(digits: str) -> int | float:
+    return int(digits) if -(2**63) <= int(digits) < 2**64 else float(digits)
+
+
 def parses_or_says_why(data: bytes) -> None:
     try:
         value = parse_json(data, "the text")
@@ -63,7 +67,7 @@ def parses_or_says_why(data: bytes) -> None:
     except NotPlainError:
         pass
     else:
-        assert plain == parse_json(data, "the text")
+        assert plain == json.loads(data, parse_int=whole)
 
 
 def test_a_failed_write_leaves_the_old_content_and_no_other_file(tmp_path: Path) -> None:

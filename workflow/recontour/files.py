@@ -89,7 +89,7 @@ def parse_json(data: bytes, where: object) -> Any:
 
 
 def plain_json(data: bytes) -> Any:
-    """The value of a JSON text in a quarter of the time, whole numbers beyond 64 bits as doubles.
+    """The value of a JSON text in a third of the time, whole numbers beyond 64 bits as doubles.
     Raises NotPlainError if the text is one that `parse_json` refuses, has a backslash, or is nested
     more than 254 deep.
 
