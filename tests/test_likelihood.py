@@ -238,15 +238,16 @@ def test_every_published_digest_and_the_configs_must_agree() -> None:
         verify_background(spec, {}, None, "BkgOnly.json")
 
 
+@pytest.mark.parametrize("processes", [1, 2])
 @pytest.mark.parametrize("how", [{}, {"indent": 4}, {"ensure_ascii": False, "indent": "\t"}])
 @pytest.mark.parametrize("last", ["metadata", "version", "patches"])
 def test_the_index_says_what_a_patchset_holds_and_where(
-    tmp_path: Path, how: dict[str, Any], last: str
+    tmp_path: Path, how: dict[str, Any], last: str, processes: int
 ) -> None:
     content = patchset()
     content[last] = content.pop(last)
     path = written(tmp_path, content, **how)
-    found = index_patchset(path)
+    found = index_patchset(path, processes=processes)
     assert (found.description, found.labels) == ("für den Test", ("m1", "m2"))
     assert (found.digests, found.references) == ({"sha256": SHA}, {"hepdata": "ins1755298"})
     assert [(patch.name, patch.values) for patch in found.patches] == [
@@ -311,9 +312,13 @@ def test_a_broken_patchset_is_refused(tmp_path: Path, change: Change, problem: s
     content = patchset()
     change(content)
     path = written(tmp_path, content)
-    with pytest.raises(UserError) as caught:
-        index_patchset(path)
-    assert str(caught.value).startswith(str(path)) and problem in str(caught.value)
+    messages = []
+    for processes in (1, 2):
+        with pytest.raises(UserError) as caught:
+            index_patchset(path, processes=processes)
+        messages.append(str(caught.value))
+    assert messages[0].startswith(str(path)) and problem in messages[0]
+    assert messages[0] == messages[1]
 
 
 @pytest.mark.parametrize(
@@ -424,6 +429,7 @@ def test_the_published_1lbb(published_1lbb: Path) -> None:
     spec = read_json(published_1lbb / "BkgOnly.json")
     check_workspace(spec, "BkgOnly.json")
     found = index_patchset(published_1lbb / "patchset.json")
+    assert index_patchset(published_1lbb / "patchset.json", processes=2) == found
     assert (len(found.patches), found.labels) == (125, ("m1", "m2"))
     assert found.digests == {"sha256": SHA}
     assert verify_background(spec, found.digests, SHA, "BkgOnly.json") == {"sha256": SHA}

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import io
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn, TextIO
 
+from recontour import processes
 from recontour.errors import UserError, explanation, printable
 
 _GARBAGE = 100_000
 """So many more lists, dicts and the like than before start a search for reference cycles. There are
 none in JSON and models, and Python's own limit, 700, costs 1 to 2 ms a signal point."""
 
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
-
 
 def main(function: Callable[[], None]) -> NoReturn:
     """Run a program's `function` and exit: 0 when it returns; 1 with a one-paragraph `error: …`
     on stderr when it raises UserError or OSError (unwritable folder, full disk), or, after the
     traceback, anything else, which is a fault of the program."""
-    _end_with_parent()
+    parent = os.environ.get("RECONTOUR_PARENT")
+    if parent:  # a job of a run that was killed must not write among those of the next
+        processes.end_with(int(parent))
     gc.set_threshold(_GARBAGE)
     sys.stdout, sys.stderr = _Escaped(sys.stdout), _Escaped(sys.stderr)
     try:
@@ -60,13 +59,3 @@ class _Escaped(io.TextIOBase):
 
     def flush(self) -> None:
         self._stream.flush()
-
-
-def _end_with_parent() -> None:
-    """Let the kernel end this process with Snakemake, which RECONTOUR_PARENT names: a job of a run
-    that was killed must not write among those of the next. Elsewhere than on Linux, it goes on."""
-    parent = os.environ.get("RECONTOUR_PARENT")
-    if parent and sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != int(parent):  # it had ended before
-            sys.exit("error: the run that this job belongs to has ended")

@@ -27,10 +27,12 @@ def _imported(path: Path, folder: Path) -> tuple[Path, ...]:
 
 
 def _run(node: ast.AST) -> Iterator[ast.AST]:
-    """The nodes of a syntax tree, without what only type checkers read."""
+    """The statements of a syntax tree, without what only type checkers read."""
     yield node
     for child in ast.iter_child_nodes(node):
-        if not (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"):
+        if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
+            continue
+        if isinstance(child, ast.stmt | ast.excepthandler | ast.match_case):
             yield from _run(child)
 
 

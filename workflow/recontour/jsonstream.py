@@ -6,6 +6,7 @@ import codecs
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -68,15 +69,41 @@ class JsonStream:
 
     def value(self) -> Span:
         """The next value, of any type."""
+        raw = self._cut()
+        if raw:
+            with suppress(NotPlainError):
+                return self._passed(plain_json(raw), raw)
+        return self._strict_value()
+
+    def place(self) -> Span:
+        """Where the next value stands, without the value if that need not be decoded to see where
+        it ends. Then `raw` is a value if it is JSON at all."""
+        raw = self._cut()
+        return self._passed(None, raw) if raw else self._strict_value()
+
+    def _cut(self) -> bytes | None:
+        """The bytes of the next value if it is easily told where it ends: before a comma, and an
+        object that begins like it, as the next element of a list mostly does."""
         self._peek()
-        size = max(self._window, 2 * self._length)
         if len(self._text) - self._at < 2 * self._length and not self._at_end:
-            self._fill(size)
-        plain = self._plain_value()
-        if plain:
-            self._length = len(plain.raw)
-            self._move(self._at + self._length)
-            return plain
+            self._fill(max(self._window, 2 * self._length))
+        start = self._byte - self._chunk_start
+        beginning = _BEGINNING.match(self._chunk, start)
+        if not beginning or not self._text.isascii():
+            return None
+        following = self._chunk.find(beginning[0], beginning.end())
+        raw, comma, space = self._chunk[start : max(following, start)].rpartition(b",")
+        return None if not comma or space.strip() else raw.rstrip()
+
+    def _passed(self, value: Any, raw: bytes) -> Span:
+        """The value whose bytes are next, which are ASCII; and on to what follows them."""
+        span = Span(value, self._byte, raw)
+        self._length = len(raw)
+        self._move(self._at + self._length)
+        return span
+
+    def _strict_value(self) -> Span:
+        size = max(self._window, 2 * self._length)
         with json_errors(self._where):
             while True:
                 try:
@@ -95,23 +122,6 @@ class JsonStream:
         self._move(end)
         start = offset - self._chunk_start
         return Span(value, offset, self._chunk[start : start + self._byte - offset])
-
-    def _plain_value(self) -> Span | None:
-        """The next value if it is easily told where it ends: before a comma, and an object that
-        begins like it, as the next element of a list mostly does."""
-        start = self._byte - self._chunk_start
-        beginning = _BEGINNING.match(self._chunk, start)
-        if not beginning or not self._text.isascii():
-            return None
-        following = self._chunk.find(beginning[0], beginning.end())
-        raw, comma, space = self._chunk[start : max(following, start)].rpartition(b",")
-        if not comma or space.strip():
-            return None
-        try:
-            raw = raw.rstrip()
-            return Span(plain_json(raw), self._byte, raw)
-        except NotPlainError:
-            return None
 
     def end(self) -> None:
         """Check that nothing follows."""

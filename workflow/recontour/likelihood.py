@@ -6,14 +6,18 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from recontour.errors import UserError, printable
-from recontour.files import parse_json
-from recontour.jsonstream import JsonStream
+from recontour.files import NotPlainError, parse_json, plain_json
+from recontour.jsonstream import JsonStream, Span
+from recontour.processes import shared
 from recontour.structure import (
     DIGESTS,
     VERSION,
@@ -124,21 +128,32 @@ def verify_background(
     return dict(sorted(found.items()))
 
 
-def index_patchset(path: Path | str, *, folder: Path | str | None = None) -> Patchset:
+def index_patchset(
+    path: Path | str, *, folder: Path | str | None = None, processes: int = 1
+) -> Patchset:
     """Read a patchset file once, patch by patch, and say what it holds and where: in the file named
-    by its path within `folder` (by default the one it lies in). Raises UserError for a wrong
-    structure, a name or values used twice, or a wrong number of values."""
+    by its path within `folder` (by default the one it lies in). So many `processes` share the
+    work. Raises UserError for a wrong structure, a name or values used twice, or a wrong number of
+    values."""
     path = Path(path)
     member = path.relative_to(folder or path.parent).as_posix()
+    if processes > 1:
+        with suppress(UserError, NotPlainError, BrokenProcessPool):
+            return _index(path, member, partial(_patches_by_many, processes))
+    return _index(path, member, _patches_in_turn)  # and say what is wrong, if anything is
+
+
+Reader = Callable[[JsonStream, Path, str], list[Patch]]
+
+
+def _index(path: Path, member: str, read: Reader) -> Patchset:
     top: dict[str, Any] = {}
     patches: list[Patch] = []
     with path.open("rb") as file:
         stream = JsonStream(file, path)
         for key in stream.members():
             if key == "patches":
-                for position in stream.elements():
-                    patches.append(_patch(stream, position, path, member))
-                top[key] = patches
+                top[key] = patches = read(stream, path, member)
             else:
                 top[key] = stream.value().value
         stream.end()
@@ -160,6 +175,28 @@ def index_patchset(path: Path | str, *, folder: Path | str | None = None) -> Pat
         labels=labels,
         patches=tuple(patches),
     )
+
+
+def _patches_in_turn(stream: JsonStream, path: Path, member: str) -> list[Patch]:
+    return [
+        _patch(stream.value(), f"{path}, patch {position}", member)
+        for position in stream.elements()
+    ]
+
+
+def _patches_by_many(processes: int, stream: JsonStream, path: Path, member: str) -> list[Patch]:
+    places = (stream.place() for _ in stream.elements())
+    spans = ((span.offset, len(span.raw)) for span in places)
+    return shared(partial(_patch_at, path, member), spans, processes)
+
+
+def _patch_at(path: Path, member: str, place: tuple[int, int]) -> Patch:
+    """The patch at this offset of this length."""
+    offset, length = place
+    with path.open("rb") as file:
+        file.seek(offset)
+        raw = file.read(length)
+    return _patch(Span(plain_json(raw), offset, raw), str(path), member)
 
 
 def index_folder(folder: Path | str, pattern: str) -> Patchset:
@@ -186,10 +223,9 @@ def index_folder(folder: Path | str, pattern: str) -> Patchset:
     return Patchset("", VERSION, {}, {}, labels, tuple(patches))
 
 
-def _patch(stream: JsonStream, position: int, path: Path, member: str) -> Patch:
-    """The patch of a patchset at which `stream` stands."""
-    span = stream.value()
-    entry, where = span.value, f"{path}, patch {position}"
+def _patch(span: Span, where: str, member: str) -> Patch:
+    """An element of a patchset's list of patches."""
+    entry = span.value
     if type(entry) is not dict or entry.keys() != {"metadata", "patch"}:
         raise UserError(f'{where}: expected an object with "metadata" and "patch"')
     problem = point_problem(entry["metadata"])

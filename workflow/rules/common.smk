@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -451,3 +452,8 @@ def show_results(complete):
         ] = None
     if errors:
         atexit.register(print, "", *errors, sep="\n", file=sys.stderr)
+    # Snakemake's scheduler looks again a second after it has started a job, the last one, too, and
+    # the process would wait for that before it ends.
+    for thread in threading.enumerate():
+        if isinstance(thread, threading.Timer):
+            thread.cancel()

@@ -33,6 +33,7 @@ rule verify:
         "results/{analysis}/logs/verify.log",
     conda:
         "../../envs/environment.yaml"
+    threads: 4
     params:
         run=run,
         sha256=setting("likelihood", "sha256"),
@@ -44,5 +45,5 @@ rule verify:
         "{params.run}/verify.py --archive {input.archive:q} --sha256 {params.sha256}"
         " --points {input.points:q} --regions {params.regions:q} --limits {params.limits:q}"
         " --signal {params.signal:q} --measurement={params.measurement:q}"
-        " --members {output.members:q} --patches {output.patches:q}"
+        " --processes {threads} --members {output.members:q} --patches {output.patches:q}"
         " --report {output.report:q} > {log:q} 2>&1"

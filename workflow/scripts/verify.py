@@ -39,6 +39,7 @@ def main() -> None:
     parser.add_argument("--signal", required=True, type=json.loads, help="JSON: own signals, or {}")
     parser.add_argument("--measurement", required=True, help="its name, empty for the first")
     parser.add_argument("--limits", required=True, type=json.loads, help="JSON: of the archive")
+    parser.add_argument("--processes", required=True, type=int, help="that share the work")
     parser.add_argument("--members", required=True, type=Path, help="folder to unpack to")
     parser.add_argument("--patches", required=True, help="CSV file to list the patches in")
     parser.add_argument("--report", required=True, help="JSON file to write")
@@ -89,7 +90,9 @@ def verify(
     spec = read_json(background)
     check_workspace(spec, background)
     if part.get("patchset"):
-        patchset = index_patchset(folder / part["patchset"], folder=folder)
+        patchset = index_patchset(
+            folder / part["patchset"], folder=folder, processes=options.processes
+        )
         source = {
             "patchset": part["patchset"],
             "patchset_sha256": sums[folder / part["patchset"]],
