@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -259,6 +260,18 @@ def test_the_index_says_what_a_patchset_holds_and_where(
     for patch, entry in zip(found.patches, content["patches"], strict=True):
         assert patch.member == "patchset.json"
         assert json.loads(data[patch.offset : patch.offset + patch.length]) == entry
+
+
+@pytest.mark.parametrize("error", [PermissionError, NotImplementedError, BrokenProcessPool])
+def test_where_no_processes_can_be_had_patches_are_read_in_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    def refused(*_: object) -> None:
+        raise error
+
+    path = written(tmp_path, patchset())
+    monkeypatch.setattr("recontour.likelihood.shared", refused)
+    assert index_patchset(path, processes=2) == index_patchset(path)
 
 
 def test_a_member_is_named_within_the_folder_that_patches_are_loaded_from(tmp_path: Path) -> None:

@@ -46,6 +46,10 @@ Value = int | float | str
 _INTEGER = re.compile(r"-?[0-9]{1,300}")
 _DECIMAL = re.compile(r"-?[0-9]{1,300}(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 
+_TRY_ALONE = UserError, NotPlainError, OSError, BrokenProcessPool, NotImplementedError
+"""After these, one process reads a patchset again, and says what is wrong, or finds that nothing
+is: the others may have been killed, or not be allowed."""
+
 
 @dataclass(frozen=True)
 class Point:
@@ -138,9 +142,9 @@ def index_patchset(
     path = Path(path)
     member = path.relative_to(folder or path.parent).as_posix()
     if processes > 1:
-        with suppress(UserError, NotPlainError, BrokenProcessPool):
+        with suppress(*_TRY_ALONE):
             return _index(path, member, partial(_patches_by_many, processes))
-    return _index(path, member, _patches_in_turn)  # and say what is wrong, if anything is
+    return _index(path, member, _patches_in_turn)
 
 
 Reader = Callable[[JsonStream, Path, str], list[Patch]]
