@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.path import Path as PlotPath
 from recontour import contour, geometry
 from recontour.compare import compare
 from recontour.errors import UserError
@@ -75,6 +77,21 @@ def test_the_density_of_published_vertices_does_not_matter() -> None:
     assert first == second
     # the gap at height y is |y − 50|/5 · cos(atan(1/5)), and is uniform in y
     assert first["median"] == pytest.approx(5 * np.cos(np.arctan(0.2)), abs=0.01)
+
+
+def test_points_within_a_contour_are_those_that_matplotlib_finds_in_little_memory() -> None:
+    turn = np.linspace(0.0, 2.0 * np.pi, 2001)
+    radius = 30.0 + 10.0 * np.sin(5.0 * turn)
+    loop = 50.0 + np.column_stack([radius * np.cos(turn), radius * np.sin(turn)])
+    loop[-1] = loop[0]
+    points = np.random.default_rng(1).uniform(0.0, 100.0, (100_000, 2))
+    tracemalloc.start()
+    inside = geometry.Area([loop], complement=False).contains(points)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert np.array_equal(inside, PlotPath(loop).contains_points(points))
+    assert 0 < np.count_nonzero(inside) < len(points)
+    assert peak < 20e6, "points times vertices are 1.6 GB"
 
 
 def test_open_contours_are_closed_along_the_frame_on_the_side_of_the_excluded_points() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import contourpy
 import numpy as np
 from scipy.interpolate import CloughTocher2DInterpolator, NearestNDInterpolator, RBFInterpolator
-from scipy.spatial import ConvexHull, QhullError
+from scipy.spatial import ConvexHull, KDTree, QhullError
 from scipy.special import ndtri
 
 from recontour import geometry
@@ -179,7 +179,7 @@ def _boundary_anchors(plane: np.ndarray, boundary: Boundary | None, scale: _Scal
     places = np.linspace(*ends, BOUNDARY_STEPS + 1)
     unit = scale.to_unit(places)
     steps = np.hypot(*np.gradient(unit, axis=0).T)
-    gaps = np.linalg.norm(unit[:, None] - scale.to_unit(plane), axis=2).min(axis=1)
+    gaps, _ = KDTree(scale.to_unit(plane)).query(unit)
     return places[gaps > 0.25 * steps]
 
 

@@ -25,15 +25,17 @@ class Area(NamedTuple):
 
     def contains(self, points: np.ndarray) -> np.ndarray:
         """Which of `points`, shape (n, 2), lie in the area: shape (n,), bool."""
-        x, y = points.T
+        order = np.argsort(points[:, 1])
+        x, y = points[order].T
         inside = np.full(len(points), self.complement)
         for loop in self.loops:
-            (x0, y0), (x1, y1) = loop[:-1].T[:, :, None], loop[1:].T[:, :, None]
-            spans = (y0 <= y) != (y1 <= y)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                crossing = x0 + (y - y0) / (y1 - y0) * (x1 - x0)
-            inside ^= np.count_nonzero(spans & (x < crossing), axis=0) % 2 == 1
-        return inside
+            beside = np.searchsorted(y, np.sort([loop[:-1, 1], loop[1:, 1]], axis=0)).T
+            for (x0, y0), (x1, y1), (i, j) in zip(loop[:-1], loop[1:], beside, strict=True):
+                if i < j:
+                    inside[i:j] ^= x[i:j] < x0 + (y[i:j] - y0) / (y1 - y0) * (x1 - x0)
+        result = np.empty_like(inside)
+        result[order] = inside
+        return result
 
 
 def is_closed(line: np.ndarray) -> bool:
