@@ -29,10 +29,11 @@ class Area(NamedTuple):
         x, y = points[order].T
         inside = np.full(len(points), self.complement)
         for loop in self.loops:
-            beside = np.searchsorted(y, np.sort([loop[:-1, 1], loop[1:, 1]], axis=0)).T
-            for (x0, y0), (x1, y1), (i, j) in zip(loop[:-1], loop[1:], beside, strict=True):
-                if i < j:
-                    inside[i:j] ^= x[i:j] < x0 + (y[i:j] - y0) / (y1 - y0) * (x1 - x0)
+            first, last = np.searchsorted(y, np.sort([loop[:-1, 1], loop[1:, 1]], axis=0))
+            for edge in np.flatnonzero(first < last).tolist():
+                (x0, y0), (x1, y1) = loop[edge : edge + 2]
+                at = slice(first[edge], last[edge])
+                inside[at] ^= x[at] < x0 + (y[at] - y0) / (y1 - y0) * (x1 - x0)
         result = np.empty_like(inside)
         result[order] = inside
         return result

@@ -46,7 +46,7 @@ Value = int | float | str
 _INTEGER = re.compile(r"-?[0-9]{1,300}")
 _DECIMAL = re.compile(r"-?[0-9]{1,300}(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 
-_TRY_ALONE = UserError, NotPlainError, OSError, BrokenProcessPool, NotImplementedError
+_TRY_ALONE = UserError, OSError, BrokenProcessPool, NotImplementedError
 """After these, one process reads a patchset again, and says what is wrong, or finds that nothing
 is: the others may have been killed, or not be allowed."""
 
@@ -200,7 +200,11 @@ def _patch_at(path: Path, member: str, place: tuple[int, int]) -> Patch:
     with path.open("rb") as file:
         file.seek(offset)
         raw = file.read(length)
-    return _patch(Span(plain_json(raw), offset, raw), str(path), member)
+    try:
+        value = plain_json(raw)
+    except NotPlainError:
+        value = parse_json(raw, path)
+    return _patch(Span(value, offset, raw), str(path), member)
 
 
 def index_folder(folder: Path | str, pattern: str) -> Patchset:
