@@ -279,7 +279,7 @@ def test_results_on_a_read_only_disk(copy: Path, finished_small: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(8))
 def test_sigkill_at_random_moments(
     tmp_path_factory: pytest.TempPathFactory, seed: int, demo: dict[str, bytes]
 ) -> None:

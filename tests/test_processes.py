@@ -27,6 +27,5 @@ def test_none_outlives_a_program_that_is_killed() -> None:
         while len(workers := parent.children()) < 2:
             assert time.monotonic() < deadline, "no processes started"
             time.sleep(0.02)
-        time.sleep(0.1)  # for them to tell the kernel
         program.kill()
     assert psutil.wait_procs(workers, timeout=10.0)[1] == []
