@@ -131,7 +131,11 @@ def minimize(problem: Problem, start: Array, known: Minimum | None = None) -> Mi
     )
     wall, side = np.zeros_like(problem.data.counts), np.where(x < 0.0, -1.0, 1.0)
     fits = _Fits(problem, np.arange(n_fits), x, wall, side)
-    now, edm = fits.evaluate(x), result.edm
+    if known is not None:
+        fits.keep(~_at_known(model, x, known.x))
+        if not len(fits.rows):
+            return result
+    now, edm = fits.evaluate(fits.x), result.edm[fits.rows]
     for iteration in range(1, MAX_ITERATIONS + 1):
         building = (now.unsettled > UNSETTLED) & (edm < WORTHWHILE)
         if building.any():
@@ -157,7 +161,7 @@ def minimize(problem: Problem, start: Array, known: Minimum | None = None) -> Mi
             target = np.where(newton.pinned < 0, low, np.where(newton.pinned > 0, high, target))
         going_on = np.ones(len(rows), dtype=bool)
         if known is not None:
-            going_on = ~_superfluous(model, x, target, now.value, newton, known, rows)
+            going_on = ~_superfluous(model, target, now.value, newton, known.take(rows))
             result.value[rows[~going_on]] = np.inf
             if not going_on.any():
                 break
@@ -175,6 +179,10 @@ def minimize(problem: Problem, start: Array, known: Minimum | None = None) -> Mi
             stuck = _backtrack(fits, target, there, now.value, slope, too_high & going_on, newton)
             result.converged[rows[stuck]] = newton.saddle[stuck]
             going_on[stuck] = False
+        if known is not None:
+            back = going_on & _at_known(model, target, known.x[rows])
+            result.value[rows[back]] = np.inf
+            going_on[back] = False
         if not going_on.any():
             break
         fits.x, now, edm = target, there, newton.edm
@@ -332,14 +340,18 @@ def _pushed_out(x: Array, gradient: Array, low: Array, high: Array) -> Flags:
     return np.asarray(((x <= low) & (gradient >= 0.0)) | ((x >= high) & (gradient <= 0.0)))
 
 
-def _superfluous(
-    model: Model, x: Array, target: Array, value: Array, newton: Newton, known: Minimum, rows: Index
-) -> Flags:
-    """Whether a search has come back to the known minimum, or is about to, or to end above it."""
+def _at_known(model: Model, x: Array, known: Array) -> Flags:
+    """Whether `x` has come back to the `known` minimum, both (n, P)."""
     weight = model.parameters.weight
     width = np.sqrt(np.where(weight > 0.0, weight, 1.0))
-    back = (np.abs(x - known.x[rows]) * width).max(axis=1) < SAME_BASIN
+    return np.asarray((np.abs(x - known) * width).max(axis=1) < SAME_BASIN)
+
+
+def _superfluous(
+    model: Model, target: Array, value: Array, newton: Newton, known: Minimum
+) -> Flags:
+    """Whether a search is about to come back to the known minimum, or to end above it."""
+    above = (newton.edm < 0.1) & (value - 3.0 * newton.edm > known.value)
+    arriving = above | _at_known(model, target, known.x)
     # what an indefinite Hessian says of the minimum is not worth much
-    arriving = (np.abs(target - known.x[rows]) * width).max(axis=1) < SAME_BASIN
-    arriving |= (newton.edm < 0.1) & (value - 3.0 * newton.edm > known.value[rows])
-    return np.asarray(back | (arriving & ~newton.indefinite))
+    return np.asarray(arriving & ~newton.indefinite)
