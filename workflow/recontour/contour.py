@@ -61,12 +61,14 @@ def contours(
         if curve in CURVES or curve in VARIED
     }
     ticks = np.linspace(0.0, 1.0, RASTER)
+    raster = np.stack(np.meshgrid(ticks, ticks), axis=-1)
+    within = _corners_within(scale.from_unit(raster.reshape(-1, 2)).reshape(raster.shape), hull)
     places = scale.to_unit(np.vstack([plane, anchors]))
     heights = np.zeros((len(places), len(significance)))
     heights[: len(plane)] = np.column_stack(list(significance.values()))
     dense = len(places) > LARGEST_SPLINE
-    surface = _cubic if dense else _spline
-    values = surface(places, heights, np.stack(np.meshgrid(ticks, ticks), axis=-1))
+    values = np.full((*within.shape, len(significance)), np.nan)
+    values[within] = (_cubic if dense else _spline)(places, heights, raster[within])
     fields = dict(zip(significance, np.moveaxis(values, 2, 0), strict=True))
 
     crossing = float(-ndtri(LEVEL))
@@ -112,18 +114,33 @@ def contours(
     }
 
 
-def _spline(places: np.ndarray, heights: np.ndarray, raster: np.ndarray) -> np.ndarray:
-    """Heights, shape (n, k) at places (n, 2), interpolated to a raster (r, r, 2): (r, r, k)."""
-    surface = RBFInterpolator(places, heights, kernel="thin_plate_spline")
-    return surface(raster.reshape(-1, 2)).reshape(*raster.shape[:2], -1)
+def _corners_within(raster: np.ndarray, hull: np.ndarray) -> np.ndarray:
+    """Which places of a raster (r, r, 2) are corners of cells that reach into the hull: (r, r).
+
+    How deep a place lies inside of an edge's line grows or falls steadily along a row and a column,
+    on a logarithmic axis, too; so a cell reaches as deep as its deepest corner.
+    """
+    cells = np.ones((len(raster) - 1, len(raster) - 1), dtype=bool)
+    for start, end in zip(hull, np.roll(hull, -1, axis=0), strict=True):
+        depth = (raster - start) @ np.array([start[1] - end[1], end[0] - start[0]])
+        deepest = np.maximum(depth[1:], depth[:-1])
+        cells &= np.maximum(deepest[:, 1:], deepest[:, :-1]) >= 0.0
+    within = np.zeros(raster.shape[:2], dtype=bool)
+    for corner in (within[1:, 1:], within[1:, :-1], within[:-1, 1:], within[:-1, :-1]):
+        corner |= cells
+    return within
 
 
-def _cubic(places: np.ndarray, heights: np.ndarray, raster: np.ndarray) -> np.ndarray:
-    """The same for many places; beyond their hull, where nothing is drawn, the nearest height."""
-    surface = CloughTocher2DInterpolator(places, heights)(raster)
-    nearest = NearestNDInterpolator(places, heights)
-    beyond = np.isnan(surface)
-    surface[beyond] = nearest(raster)[beyond]
+def _spline(places: np.ndarray, heights: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Heights, shape (n, k) at places (n, 2), interpolated to others (m, 2): (m, k)."""
+    return RBFInterpolator(places, heights, kernel="thin_plate_spline")(others)
+
+
+def _cubic(places: np.ndarray, heights: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """The same for many places; beyond their hull the nearest height."""
+    surface = CloughTocher2DInterpolator(places, heights)(others)
+    beyond = np.isnan(surface).any(axis=1)
+    surface[beyond] = NearestNDInterpolator(places, heights)(others[beyond])
     return surface
 
 

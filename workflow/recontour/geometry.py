@@ -148,45 +148,51 @@ def _nearest_on_edge(vertex: np.ndarray, region: np.ndarray) -> tuple[int, float
 
 def overlap(first: Area, second: Area, region: np.ndarray) -> float | None:
     """Intersection over union of two areas within a convex region; None if both are empty."""
-    intersection, union = _intersection_and_union(first, second, region)
-    return float(intersection / union) if union else None
+    intersection, union = _intersection_and_union([first, second], region)
+    return intersection / union if union else None
 
 
 def size(area: Area, region: np.ndarray) -> float:
     """How large an area is within a convex region, in the units of x times those of y."""
-    return _intersection_and_union(area, area, region)[0]
+    return _intersection_and_union([area], region)[0]
 
 
-def _intersection_and_union(first: Area, second: Area, region: np.ndarray) -> tuple[float, float]:
-    """The sizes of what two areas share, and of what they cover together, within a convex region.
+def _intersection_and_union(areas: Sequence[Area], region: np.ndarray) -> tuple[float, float]:
+    """The sizes of what areas share, and of what they cover together, within a convex region.
 
     Exact along horizontal scan lines, by the midpoint rule across them.
     """
     low, high = region[:, 1].min(), region[:, 1].max()
+    lines = low + (high - low) * (np.arange(SCAN_LINES) + 0.5) / SCAN_LINES
     frame = Area([np.vstack([region, region[:1]])], complement=False)
-    edges = [
-        [np.vstack([loop[:-1].T, loop[1:].T]) for loop in area.loops]
-        for area in (frame, first, second)
-    ]
-    segments = [np.hstack(area) if area else np.empty((4, 0)) for area in edges]
-    intersection = union = 0.0
-    for y in low + (high - low) * (np.arange(SCAN_LINES) + 0.5) / SCAN_LINES:
-        crossings = [_crossings(area, y) for area in segments]
-        x = np.concatenate(crossings)
-        order = np.argsort(x)
-        owner = np.repeat([0, 1, 2], [len(part) for part in crossings])[order]
-        inside = np.cumsum(owner == [[0], [1], [2]], axis=1) % 2 == 1
-        widths = np.diff(x[order], append=x[order[-1:]])
-        in_first, in_second = inside[1] ^ first.complement, inside[2] ^ second.complement
-        intersection += widths[inside[0] & in_first & in_second].sum()
-        union += widths[inside[0] & (in_first | in_second)].sum()
+    crossings = [_crossings(area, lines) for area in (frame, *areas)]
+    line, x = np.hstack(crossings)
+    order = np.lexsort((x, line))
+    owner = np.repeat(np.arange(len(crossings)), [part.shape[1] for part in crossings])[order]
+    widths = np.diff(x[order], append=0.0)
+    # each line ends outside of everything, since a loop crosses it an even number of times
+    in_region, *inside = (
+        (np.cumsum(owner == number) % 2 == 1) ^ area.complement
+        for number, area in enumerate((frame, *areas))
+    )
     between = (high - low) / SCAN_LINES
-    return float(intersection * between), float(union * between)
+    intersection, union = (
+        float(widths[in_region & part].sum() * between)
+        for part in (np.all(inside, axis=0), np.any(inside, axis=0))
+    )
+    return intersection, union
 
 
-def _crossings(segments: np.ndarray, y: float) -> np.ndarray:
-    x0, y0, x1, y1 = segments[:, (segments[1] <= y) != (segments[3] <= y)]
-    return x0 + (y - y0) / (y1 - y0) * (x1 - x0)
+def _crossings(area: Area, lines: np.ndarray) -> np.ndarray:
+    """Where an area's loops cross horizontal lines, of y ascending (n,): which line, x; (2, m)."""
+    if not area.loops:
+        return np.empty((2, 0))
+    edges = np.vstack([np.hstack([loop[:-1], loop[1:]]) for loop in area.loops])
+    first, last = np.searchsorted(lines, np.sort(edges[:, [1, 3]].T, axis=0))
+    edge = np.repeat(np.arange(len(edges)), last - first)
+    line = np.arange(len(edge)) + (last - np.cumsum(last - first))[edge]
+    x0, y0, x1, y1 = edges[edge].T
+    return np.array([line, x0 + (lines[line] - y0) / (y1 - y0) * (x1 - x0)])
 
 
 def samples(lines: Sequence[np.ndarray], number: int) -> np.ndarray:
