@@ -45,11 +45,12 @@ def _names(node: ast.AST, path: Path, folder: Path) -> Iterator[str]:
         yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
-def _files(module: str, folder: Path) -> Iterator[Path]:
+@cache
+def _files(module: str, folder: Path) -> tuple[Path, ...]:
     """The file of a module and those of the packages it lies in; none if it is not ours."""
-    parts = module.split(".")
-    for end in range(1, len(parts) + 1):
-        stem = folder.joinpath(*parts[:end])
-        yield from (
-            file for file in (stem.with_suffix(".py"), stem / "__init__.py") if file.is_file()
-        )
+    package = module.rpartition(".")[0]
+    outer = _files(package, folder) if package else ()
+    if package and not outer:
+        return ()
+    stem = folder.joinpath(*module.split("."))
+    return *outer, *filter(Path.is_file, (stem.with_suffix(".py"), stem / "__init__.py"))

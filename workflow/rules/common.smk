@@ -1,6 +1,7 @@
 # What the rules share: the checked configuration, the points, and how a program is called.
 
 import atexit
+import gc
 import io
 import json
 import os
@@ -18,6 +19,9 @@ from pathlib import Path
 from snakemake.sourcecache import HostingProviderFile, LocalGitFile, LocalSourceFile
 
 STARTED = time.time()
+
+# Python looks through all that Snakemake has imported for cycles when it ends, a quarter of a second.
+atexit.register(gc.freeze)
 
 
 def workflow_folder(basedir):
