@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import io
 import os
@@ -14,9 +15,11 @@ from typing import NoReturn, TextIO
 from recontour import processes
 from recontour.errors import UserError, explanation, printable
 
-_GARBAGE = 100_000
-"""So many more lists, dicts and the like than before start a search for reference cycles. There are
-none in JSON and models, and Python's own limit, 700, costs 1 to 2 ms a signal point."""
+# So many more lists, dicts and the like than before start a search for reference cycles. There are
+# none in JSON and models, and Python's own limit, 700, costs 1 to 2 ms a signal point, and a tenth
+# of a second in imports. Nor are there any worth the time when the program ends.
+gc.set_threshold(100_000)
+atexit.register(gc.freeze)
 
 
 def main(function: Callable[[], None]) -> NoReturn:
@@ -26,7 +29,6 @@ def main(function: Callable[[], None]) -> NoReturn:
     parent = os.environ.get("RECONTOUR_PARENT")
     if parent:  # a job of a run that was killed must not write among those of the next
         processes.end_with(int(parent))
-    gc.set_threshold(_GARBAGE)
     sys.stdout, sys.stderr = _Escaped(sys.stdout), _Escaped(sys.stderr)
     try:
         function()
