@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from recontour import contour
+from recontour import contour, geometry
 from recontour.errors import UserError
 from recontour.points import COLUMNS, CURVES, Points, read_points
 from scipy.special import ndtr
@@ -93,6 +93,37 @@ def test_a_scan_without_contour_says_why(significance: float, reason: str) -> No
     result = contour.contours(points, AXES)
     assert result["curves"]["observed"] == []
     assert reason in result["reasons"]["observed"]
+
+
+@pytest.mark.parametrize("scale", ["linear", "log"])
+@pytest.mark.parametrize("seed", range(6))
+def test_nothing_is_lost_where_the_surface_is_not_evaluated(
+    seed: int, scale: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Against an evaluation of the whole raster; the points fill a thin triangle, whose tips are
+    narrower than a cell."""
+    rng = np.random.default_rng(seed)
+    corners = np.array([[10.0, 10.0], [1000.0, 300.0], [1000.0, rng.uniform(320, 900)]])
+    x, y = np.vstack([corners, rng.dirichlet([1, 1, 1], 40) @ corners]).T
+    z = {curve: Z95 + np.cos(x / rng.uniform(60, 200)) for curve in CURVES}
+    names = tuple(map(str, range(len(x))))
+    points = Points(names, x, y, {curve: ndtr(-z[curve]) for curve in CURVES})
+    axes = {axis: settings | {"scale": scale} for axis, settings in AXES.items()}
+    evaluated = []
+    spline = contour._spline
+    monkeypatch.setattr(contour, "_spline", lambda *a: evaluated.append(len(a[2])) or spline(*a))
+    found = contour.contours(points, axes)
+    monkeypatch.setattr(
+        contour, "_corners_within", lambda raster, _: np.ones(raster.shape[:2], bool)
+    )
+    whole = contour.contours(points, axes)
+    assert evaluated[0] < 0.8 * evaluated[1]
+    assert found["excluded_area"] == whole["excluded_area"]
+    for curve in CURVES:  # lines may begin at their other ends
+        lines, others = ([*map(np.array, each["curves"][curve])] for each in (found, whole))
+        assert lines
+        assert geometry.length(lines) == pytest.approx(geometry.length(others), rel=1e-5)
+        assert geometry.distances(np.concatenate(others), lines).max() < 0.01
 
 
 def test_cls_of_exactly_0_and_1_are_clipped() -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import histfit
 import numpy as np
 import pytest
-from histfit.fit import problem, solve
+from histfit.fit import observed_data, problem, solve
 from histfit.likelihood import Data
+from histfit.minimize import minimize
 from histfit.newton import SMALL
 from models import counting, normsys, random_data, random_workspace
 
@@ -43,3 +44,19 @@ def test_small_models_fit_all_rows_at_once_as_they_would_one_by_one(
     np.testing.assert_allclose(stacked.x, by_row.x, rtol=0.0, atol=1e-5)
     muhat = np.clip((counts[:, 0] - 4.0) / 5.0, 0.0, 10.0)
     np.testing.assert_allclose(stacked.x[:, model.poi], muhat, rtol=0.0, atol=1e-5)
+
+
+def test_a_search_from_a_known_minimum_ends_before_it_begins() -> None:
+    """In rows: from the minimum, from near it, and from where a search without it goes on."""
+    model = histfit.compile_model(random_workspace(7, kinds="smooth"))
+    data = Data(*(np.repeat(part, 3, axis=0) for part in observed_data(model)))
+    what = problem(model, data, None)
+    known = minimize(what, np.tile(model.parameters.init, (3, 1)))
+    assert known.converged.all()
+    constrained = model.parameters.weight > 0.0
+    sigma = 1.0 / np.sqrt(np.where(constrained, model.parameters.weight, 1.0))
+    away = np.where(constrained, sigma, 0.0) * np.array([[0.0], [0.2], [1.5]])
+    found = minimize(what, known.x + away, known)
+    assert found.iterations[:2].tolist() == [0, 0]
+    assert found.iterations[2] > 0
+    assert np.isinf(found.value).all()  # the third came back, too

@@ -50,7 +50,5 @@ def _files(module: str, folder: Path) -> tuple[Path, ...]:
     """The file of a module and those of the packages it lies in; none if it is not ours."""
     package = module.rpartition(".")[0]
     outer = _files(package, folder) if package else ()
-    if package and not outer:
-        return ()
     stem = folder.joinpath(*module.split("."))
     return *outer, *filter(Path.is_file, (stem.with_suffix(".py"), stem / "__init__.py"))
