@@ -18,7 +18,7 @@ from recontour.files import read_json
 from recontour.likelihood import Point, index_patchset
 from recontour.points import Points
 from running import clone, snakemake
-from small_search import background, patch, write, write_config
+from small_search import background, patch, with_two_bad_points, write, write_config
 
 LABELS = ("m1", "m2")
 
@@ -103,6 +103,20 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any
     assert run.returncode == 0, run.stdout
     assert "12 done, 0 failed" in run.stdout
     return folder, config
+
+
+def test_limits_of_bad_points_are_refused_and_all_else_stays_as_it_was_made(tmp_path: Path) -> None:
+    write(tmp_path, with_two_bad_points(), tolerate_failed_points=2)
+    assert snakemake(tmp_path).returncode == 0
+    for _ in range(2):
+        refused = snakemake(tmp_path, "upper_limits", "--config", "tolerate_failed_points=0")
+        assert refused.returncode != 0
+        assert "1 of 12 points failed, for the reasons in" in refused.stdout
+        assert "is not as it was made" not in refused.stdout
+    results = tmp_path / "results/small"
+    assert len(rows(results / "upper_limits.csv")) == 12
+    assert not [*results.rglob("*.aside")]
+    assert snakemake(tmp_path, "upper_limits").returncode == 0
 
 
 def test_the_limits_of_every_point_are_those_of_the_fit_module(small: tuple[Path, Any]) -> None:

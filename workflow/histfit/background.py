@@ -9,7 +9,7 @@ from typing import Any
 from .errors import InvalidWorkspace
 from .fit import observed_data, problem, solve
 from .model import Model, assemble, interpolation_codes
-from .spec import Sample, channels_by_name, read_measurement, read_sample
+from .spec import Sample, channels_by_name, read_sample
 
 
 class Background:
@@ -54,15 +54,7 @@ class Background:
         return replace(model, start=start)
 
     def _compile(self, spec: Mapping[str, Any]) -> Model:
-        channels = {
-            channel: {
-                name: self._samples.get(id(sample)) or read_sample(sample, channel)
-                for name, sample in samples.items()
-            }
-            for channel, samples in channels_by_name(spec).items()
-        }
-        measurement = read_measurement(spec, self._measurement)
-        return assemble(channels, spec, measurement, *self._codes)
+        return assemble(spec, self._measurement, self._codes, self._samples)
 
     def _best_fit(self, channels: frozenset[str]) -> dict[str, float]:
         """Parameters of the background's fit in these `channels`; none where it has no such fit."""

@@ -8,13 +8,13 @@ from typing import Any, Literal
 
 import numpy as np
 
+from .arrays import Array, Index
 from .errors import FitError
 from .fit import Fit, Fits, demand_converged, observed_data, report
-from .hypotest import as_model, conditional, free_range, tested_and_free
-from .interpolation import Array
+from .hypotest import conditional, free_range, tested_and_free
 from .likelihood import evaluate, hessians
 from .minimize import Problem
-from .model import Index, Model
+from .model import Model, as_model
 from .newton import FLOOR
 
 Status = Literal["free", "fixed", "at bound", "at kink", "undetermined"]
@@ -127,7 +127,7 @@ def estimate(
         free=tuple(fit.labels[i] for i in free),
         covariance=covariance,
         correlation=correlation,
-        poi=None if model.poi is None else model.poi_name,
+        poi=model.poi_name,
         mu=mu,
     )
 

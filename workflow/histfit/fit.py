@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .arrays import Array, Flags, Index
 from .errors import FitError
-from .interpolation import Array
 from .likelihood import LEAST_RATE, Data, deviance, expected_bins, mirrored, saturated_nll
 from .minimize import Minimum, Problem, minimize
-from .model import Flags, Index, Model
+from .model import Model
+from .newton import EDM_TOLERANCE
 
 NO_EVENTS = 1e-12
 """Expected counts up to this are none: what they add to a likelihood is of this size."""
@@ -31,7 +31,7 @@ class Fit:
         nll: negative log likelihood with all constants (half of pyhf's ``twice_nll``)
         edm: estimated distance of `nll` to the minimum before the last Newton step
         gradient: largest component of the projected gradient before the last Newton step
-        converged: the EDM is below 1e-9 at a point that is not a saddle
+        converged: the EDM is below `newton.EDM_TOLERANCE` at a point that is not a saddle
         indefinite: a Hessian with a negative eigenvalue was met on the way
         starts: number of starting points tried
         iterations: Newton iterations, of all starts
@@ -59,7 +59,7 @@ class Fits:
     """N fits of one model, row by row: the best minimum of each, and the number of starts."""
 
     minimum: Minimum
-    starts: NDArray[np.intp]
+    starts: Index
 
     def take(self, row: int) -> Fits:
         """One row."""
@@ -226,6 +226,6 @@ def demand_converged(fit: Fit, what: str) -> None:
     if not fit.converged:
         raise FitError(
             f"the {what} did not converge: after {fit.iterations} iterations from {fit.starts} "
-            f"starts the EDM is {fit.edm:.2g} (wanted: below 1e-9), the largest gradient "
-            f"{fit.gradient:.2g}, NLL {fit.nll:.9g}"
+            f"starts the EDM is {fit.edm:.2g} (wanted: below {EDM_TOLERANCE:g}), the largest "
+            f"gradient {fit.gradient:.2g}, NLL {fit.nll:.9g}"
         )

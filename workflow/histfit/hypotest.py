@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from scipy.special import log_ndtr, ndtr
 
+from .arrays import Array
 from .errors import FitError, InvalidWorkspace
 from .fit import (
     Fit,
@@ -27,10 +28,9 @@ from .fit import (
     report,
     solve,
 )
-from .interpolation import Array
 from .likelihood import Data, expected_bins
 from .minimize import Problem, together
-from .model import Model, compile_model
+from .model import Model, as_model
 
 TEST_STATISTICS = ("qtilde", "q", "t", "q0")
 N_SIGMA = (-2, -1, 0, 1, 2)
@@ -66,11 +66,6 @@ class HypoTest:
     q_asimov: float
     muhat: float | None
     fits: Mapping[str, Fit]
-
-
-def as_model(spec: Mapping[str, Any] | Model) -> Model:
-    """`spec` compiled, unless it is a model already."""
-    return spec if isinstance(spec, Model) else compile_model(spec)
 
 
 def hypotest(

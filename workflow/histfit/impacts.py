@@ -10,8 +10,8 @@ from typing import Any, Literal
 from .errors import InvalidWorkspace
 from .estimate import Estimate, estimate, prior
 from .fit import observed_data, problem, solve
-from .hypotest import as_model, free_range
-from .model import Model
+from .hypotest import free_range
+from .model import Model, as_model
 
 RefitStatus = Literal["converged", "not converged", "POI at bound", "out of bounds"]
 

@@ -15,8 +15,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import gammaln
 
-from .interpolation import Array, scale, shift
-from .model import Flags, Index, Model
+from .arrays import Array, Flags, Index, times
+from .interpolation import scale, shift
+from .model import Model
 
 TINY = 1e-150
 """Stands for a smaller factor, so that logarithmic derivatives stay finite."""
@@ -105,7 +106,7 @@ class Hessians(NamedTuple):
     def gauss_newton_diagonal(self, rows: Index) -> Array:
         """The diagonals of some rows' Gauss-Newton parts, (n, P)."""
         squares = self.jacobian[rows] ** 2
-        return _times(squares, self.curvature[rows]) + self.constraint[rows]
+        return times(squares, self.curvature[rows]) + self.constraint[rows]
 
 
 def expected_bins(model: Model, x: Array) -> Array:
@@ -162,12 +163,12 @@ def evaluate(model: Model, x: Array, data: Data, side: Array, wall: Array) -> Ev
     value, gradient, constraint = _constraints(model, x, data.aux)
 
     cell_weight = weight.take(model.bin, axis=1)
-    by_shift = _times(model.shifts.reshape(-1, len(model.nominal)), cell_weight * rate.factor)
+    by_shift = times(model.shifts.reshape(-1, len(model.nominal)), cell_weight * rate.factor)
     n_shift = model.histosys.stop
     gradient[:, model.histosys] += by_shift[:, :n_shift] + rate.slope * by_shift[:, n_shift:]
     cell_weight *= rate.cells
-    gradient[:, model.normsys] += _times(rate.scale_slope, _by_group(model, cell_weight))
-    gradient[:, model.factors] += _times(model.incidence, cell_weight) / rate.free
+    gradient[:, model.normsys] += times(rate.scale_slope, _by_group(model, cell_weight))
+    gradient[:, model.factors] += times(model.incidence, cell_weight) / rate.free
     value += main
     return Evaluation(value, gradient, pressure, unsettled, weight, curvature, constraint, rate)
 
@@ -285,11 +286,6 @@ def _nonzero(factors: Array) -> Array:
     return np.where(np.abs(factors) < TINY, TINY, factors)
 
 
-def _times(matrix: Array, vectors: Array) -> Array:
-    """One matrix, or one a row, times one vector a row."""
-    return (matrix @ vectors[:, :, None])[..., 0]
-
-
 def _by_group(model: Model, cells: Array) -> Array:
     """Sums of `cells` (N, C) over every group, (N, G)."""
     return np.add.reduceat(cells.take(model.by_group, axis=1), model.group_starts, axis=1)
@@ -366,11 +362,11 @@ def _cell_derivatives(model: Model, rate: Rates) -> tuple[Array, Array, Array, A
 def _diagonal(model: Model, rate: Rates, cell_weight: Array, cross: Array) -> Array:
     """Σ w ∂²r/∂x² of every parameter, (N, P)."""
     result = np.zeros((len(cell_weight), len(model.parameters.labels)))
-    result[:, model.histosys] = rate.curvature * _times(model.shifts[1], cell_weight * rate.factor)
+    result[:, model.histosys] = rate.curvature * times(model.shifts[1], cell_weight * rate.factor)
     both = slice(model.normsys.start, model.histosys.stop)
-    result[:, both] += 2.0 * _times(cross, cell_weight)
+    result[:, both] += 2.0 * times(cross, cell_weight)
     sums = _by_group(model, cell_weight * rate.cells)
-    result[:, model.normsys] += _times(rate.scale_curvature, sums)
+    result[:, model.normsys] += times(rate.scale_curvature, sums)
     return result
 
 

@@ -15,11 +15,11 @@ from typing import Any
 
 from scipy.special import ndtr, ndtri
 
+from .arrays import Array
 from .errors import InvalidWorkspace
 from .fit import demand_converged, expected_data, observed_data, report
 from .hypotest import (
     N_SIGMA,
-    as_model,
     conditional,
     free_range,
     observed_shift,
@@ -27,12 +27,12 @@ from .hypotest import (
     test_statistic,
     tested_and_free,
 )
-from .interpolation import Array
 from .likelihood import Data
-from .model import Model
+from .model import Model, as_model
 
 PRECISION = 1e-8
-"""Relative precision of the limits on μ."""
+"""Relative precision of the limits on μ; and how close a function of μ, in σ, must come to what is
+looked for."""
 
 CLS_RANGE = 1e-9
 """CLs is kept this far from 0 and 1 where a limit is looked for."""

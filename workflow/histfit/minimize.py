@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .interpolation import Array
+from .arrays import Array, Flags, Index
 from .likelihood import Data, Evaluation, Hessians, evaluate, hessians
-from .model import Flags, Index, Model
+from .model import Model
 from .newton import EDM_TOLERANCE, FLOOR, UNSETTLED, WORTHWHILE, Newton, newton_step
 
 SETTLED = 1e-5

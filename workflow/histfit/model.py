@@ -18,17 +18,11 @@ from itertools import chain
 from typing import Any, NoReturn
 
 import numpy as np
-from numpy.typing import NDArray
 
 from . import parameters as par
+from .arrays import Array, Flags, Index
 from .errors import InvalidWorkspace
-from .interpolation import (
-    HISTOSYS_CODES,
-    KINKED_CODES,
-    NORMSYS_CODES,
-    Array,
-    code4_polynomials,
-)
+from .interpolation import HISTOSYS_CODES, KINKED_CODES, NORMSYS_CODES, code4_polynomials
 from .spec import (
     Measurement,
     Sample,
@@ -37,9 +31,6 @@ from .spec import (
     read_observations,
     read_sample,
 )
-
-Index = NDArray[np.intp]
-Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +42,7 @@ class Model:
         samples: (channel, sample) of each of the G groups of cells
         parameters: names, start values, bounds and constraints
         start: where background-only fits start, (1, P)
-        poi: index of the parameter of interest, None if the model has none
+        poi_name, poi: name and index of the parameter of interest, None if the model has none
         observed: counts (B,)
         floor: what the rate of a bin without events may fall to: 0, or less where the nominal
             background is negative, (B,)
@@ -93,12 +84,12 @@ def compile_model(
     modifier_settings: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Model:
     """Compile one workspace; arguments and errors are those of `background.Background`."""
-    channels = {
-        channel: {name: read_sample(sample, channel) for name, sample in samples.items()}
-        for channel, samples in channels_by_name(spec).items()
-    }
-    codes = interpolation_codes(modifier_settings)
-    return assemble(channels, spec, read_measurement(spec, measurement), *codes)
+    return assemble(spec, measurement, interpolation_codes(modifier_settings), {})
+
+
+def as_model(spec: Mapping[str, Any] | Model) -> Model:
+    """`spec` compiled, unless it is a model already."""
+    return spec if isinstance(spec, Model) else compile_model(spec)
 
 
 def interpolation_codes(settings: Mapping[str, Mapping[str, str]] | None) -> tuple[str, str]:
@@ -158,13 +149,22 @@ class _Cells:
 
 
 def assemble(
-    channels: Mapping[str, Mapping[str, Sample]],
     spec: Mapping[str, Any],
-    measurement: Measurement,
-    histosys_code: str,
-    normsys_code: str,
+    measurement_name: str | None,
+    codes: tuple[str, str],
+    read: Mapping[int, Sample],
 ) -> Model:
-    """Put the samples of all channels (both in name order) together to a model."""
+    """Compile `spec` with these interpolation `codes`; samples that were `read` before, here by
+    the id of their JSON, are not read again."""
+    channels = {
+        channel: {
+            name: read.get(id(sample)) or read_sample(sample, channel)
+            for name, sample in samples.items()
+        }
+        for channel, samples in channels_by_name(spec).items()
+    }
+    measurement = read_measurement(spec, measurement_name)
+    histosys_code, normsys_code = codes
     placed = list(_place(channels))
     samples, cells = [p.sample for p in placed], _Cells(placed)
     n_bins = {p.channel: len(p.bins) for p in placed}
@@ -220,19 +220,10 @@ def assemble(
             "expected none, since no modifier has this name"
         )
     parameters = par.concatenate(configured)
-    poi_name, poi = measurement.poi, None
-    if poi_name in row:
-        poi = row[poi_name]
-    elif poi_name in factor_start:
-        poi = len(alphas) + factor_start[poi_name]
-        if parameters.labels[poi] != poi_name:
-            raise InvalidWorkspace(
-                f"measurement '{measurement.name}': found POI '{poi_name}', which stands for "
-                "several parameters; expected the name of a single one"
-            )
+    poi = _poi(measurement, row, factor_start, parameters.labels)
     background = nominal.copy()
-    if poi_name in factor_start:
-        background[incidence[factor_start[poi_name]] > 0.0] = 0.0
+    if poi is not None and poi >= len(alphas):
+        background[incidence[poi - len(alphas)] > 0.0] = 0.0
     by_group = np.argsort(group, kind="stable")
     kinked = np.zeros(len(parameters.labels), dtype=bool)
     kinked[:n_shift] |= histosys_code in KINKED_CODES
@@ -242,7 +233,7 @@ def assemble(
         samples=tuple((p.channel, p.name) for p in placed),
         parameters=parameters,
         start=parameters.init[None],
-        poi_name=poi_name,
+        poi_name=None if poi is None else measurement.poi,
         poi=poi,
         observed=read_observations(spec, n_bins),
         floor=np.minimum(np.add.reduceat(background, bin_starts), 0.0),
@@ -353,6 +344,29 @@ def _factors(
         sets[name] = par.staterror(name, variance, nominal)
         uses.append((name, numbers, index))
     return [sets[name] for name in sorted(sets)], uses
+
+
+def _poi(
+    measurement: Measurement,
+    alphas: Mapping[str, int],
+    factor_start: Mapping[str, int],
+    labels: tuple[str, ...],
+) -> int | None:
+    """The index of the parameter of interest, None if there is none or no modifier has its name."""
+    name = measurement.poi
+    if name is None:
+        return None
+    if name in alphas:
+        return alphas[name]
+    if name not in factor_start:
+        return None
+    poi = len(alphas) + factor_start[name]
+    if labels[poi] != name:
+        raise InvalidWorkspace(
+            f"measurement '{measurement.name}': found POI '{name}', which stands for several "
+            "parameters; expected the name of a single one"
+        )
+    return poi
 
 
 def _incidence(

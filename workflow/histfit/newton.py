@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.lapack import dpotrf, dpotrs
 
-from .interpolation import Array
+from .arrays import Array, Flags, Index, times
 from .likelihood import Hessians
-from .model import Flags, Index
 
 EDM_TOLERANCE = 1e-9
 
@@ -173,10 +172,10 @@ def _step_stack(
         whitening, definite = _whitening(without(matrix[rows], fixed) if attempt else matrix)
         rows, fixed = rows[definite], fixed[definite]
         bound, whitening = bound[definite], whitening[definite]
-        slope = gradient[rows] + _times(matrix[rows], bound)
+        slope = gradient[rows] + times(matrix[rows], bound)
         step = bound - _solve_stack(whitening, np.where(fixed, 0.0, slope))
         beyond = np.where(step < lower[rows], -1, np.where(step > upper[rows], 1, 0))
-        at_end = _times(matrix[rows], step)
+        at_end = times(matrix[rows], step)
         released = fixed & (pinned[rows] * (gradient[rows] + at_end) > 0.0)
         wrong = np.where(fixed, released, beyond != 0)
         ready = ~wrong.any(axis=1)
@@ -217,13 +216,9 @@ def _factors(matrices: Array) -> tuple[Array, Flags]:
     return factors, np.ones(n_rows, dtype=bool)
 
 
-def _times(matrices: Array, vectors: Array) -> Array:
-    return (matrices @ vectors[:, :, None])[:, :, 0]
-
-
 def _solve_stack(whitening: Array, vectors: Array) -> Array:
     """Wᵀ W applied to one vector a row."""
-    return _times(whitening.transpose(0, 2, 1), _times(whitening, vectors))
+    return times(whitening.transpose(0, 2, 1), times(whitening, vectors))
 
 
 def _boxed(

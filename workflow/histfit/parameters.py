@@ -13,10 +13,9 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .arrays import Array, Flags, Index
 from .errors import InvalidWorkspace
-from .interpolation import Array
 from .spec import parameter_values
 
 GAMMA_BOUNDS = (1e-10, 10.0)
@@ -40,7 +39,7 @@ class ParameterSet:
     kind: str
     init: Array
     bounds: Array
-    fixed: NDArray[np.bool_]
+    fixed: Flags
     aux: Array
     sigma: Array | None = None
     factor: Array | None = None
@@ -167,11 +166,11 @@ class Parameters:
     labels: tuple[str, ...]
     init: Array
     bounds: Array
-    fixed: NDArray[np.bool_]
+    fixed: Flags
     aux: Array
     weight: Array
     tau: Array
-    poisson: NDArray[np.intp]
+    poisson: Index
 
 
 def concatenate(sets: Iterable[ParameterSet]) -> Parameters:
@@ -209,7 +208,7 @@ def _parameter_set(
     aux: Array | None = None,
     sigma: Array | None = None,
     factor: Array | None = None,
-    fixed: NDArray[np.bool_] | None = None,
+    fixed: Flags | None = None,
 ) -> ParameterSet:
     init = np.atleast_1d(np.asarray(init, dtype=np.float64))
     return ParameterSet(

@@ -12,8 +12,9 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from .arrays import Array
 from .errors import InvalidWorkspace
-from .interpolation import Array, code4_coefficients, log_factors
+from .interpolation import code4_coefficients, log_factors
 
 BINWISE = ("shapefactor", "shapesys", "staterror")
 SCALAR = ("lumi", "normfactor")

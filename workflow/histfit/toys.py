@@ -21,12 +21,12 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr
 
+from .arrays import Array
 from .errors import InvalidWorkspace
 from .fit import SAME_MINIMUM, at_poi, expected_data, problem, solve
-from .hypotest import N_SIGMA, HypoTest, as_model, free_range, hypotest, test_statistic
-from .interpolation import Array
+from .hypotest import N_SIGMA, HypoTest, free_range, hypotest, test_statistic
 from .likelihood import Data
-from .model import Model
+from .model import Model, as_model
 
 BLOCK = 1000
 """Toys that share a random number generator."""

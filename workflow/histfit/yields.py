@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from .arrays import Array
 from .estimate import Estimate, estimate, prior
 from .fit import at_poi
-from .hypotest import as_model
-from .interpolation import Array
 from .likelihood import cell_slopes
-from .model import Model
+from .model import Model, as_model
 
 
 @dataclass(frozen=True, slots=True, eq=False)

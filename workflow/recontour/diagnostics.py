@@ -46,7 +46,7 @@ def diagnose(spec: Mapping[str, Any], measurement: str = "") -> Json:
     Raises histfit.InvalidWorkspace.
     """
     model = histfit.compile_model(spec, measurement or None)
-    record: Json = {"poi": None if model.poi is None else model.poi_name}
+    record: Json = {"poi": model.poi_name}
     record["scan"] = _part(_scan, model)
     bounds = _poi_bounds(model)
     record["fit"] = _part(_fit, model, bounds)

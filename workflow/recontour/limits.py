@@ -14,16 +14,13 @@ from recontour import tables
 from recontour.cross_sections import CrossSections
 from recontour.errors import UserError, printable
 from recontour.likelihood import Point
-from recontour.results import NO_SIGNAL, Results, Row
+from recontour.results import BAND, NO_SIGNAL, Results, Row, row_of
 
 if TYPE_CHECKING:
     from histfit import Model, UpperLimit
 
-LIMITS = ("obs", "exp_m2", "exp_m1", "exp_0", "exp_p1", "exp_p2")
-"""Observed limit, and the expected ones at −2, −1, 0, +1, +2 standard deviations."""
-
-ON_MU = tuple(f"mu_{limit}" for limit in LIMITS)
-ON_CROSS_SECTION = tuple(f"xsec_{limit}_pb" for limit in LIMITS)
+ON_MU = tuple(f"mu_{which}" for which in BAND)
+ON_CROSS_SECTION = tuple(f"xsec_{which}_pb" for which in BAND)
 CURVES = ("observed", "expected_m2", "expected_m1", "expected", "expected_p1", "expected_p2")
 """The names of the limits in figures, in the order of their columns."""
 
@@ -65,22 +62,18 @@ def found(point: Point, labels: Sequence[str], limit: UpperLimit) -> Row:
     missing = [column for column, value in zip(ON_MU, values, strict=True) if value is None]
     if missing:
         reason = f"no {', '.join(missing)} up to a signal strength of {limit.reach:g}"
-        return _row(point, labels, (*values, NO_LIMIT, limit.fits, reason))
-    return _row(point, labels, (*values, "ok", limit.fits, ""))
+        return row_of(columns(labels), point, (*values, NO_LIMIT, limit.fits, reason))
+    return row_of(columns(labels), point, (*values, "ok", limit.fits, ""))
 
 
 def without_signal(point: Point, labels: Sequence[str]) -> Row:
     """The row of a point whose patch adds no signal."""
-    return _row(point, labels, (*[None] * len(ON_MU), NO_LIMIT, 0, NO_SIGNAL))
+    return row_of(columns(labels), point, (*[None] * len(ON_MU), NO_LIMIT, 0, NO_SIGNAL))
 
 
 def failed(point: Point, labels: Sequence[str], reason: object) -> Row:
     """The row of a point without limits."""
-    return _row(point, labels, (*[None] * len(ON_MU), "failed", None, printable(reason)))
-
-
-def _row(point: Point, labels: Sequence[str], cells: Sequence[object]) -> Row:
-    return dict(zip(columns(labels), (point.name, *point.values, *cells), strict=True))
+    return row_of(columns(labels), point, (*[None] * len(ON_MU), "failed", None, printable(reason)))
 
 
 def on_cross_sections(

@@ -18,8 +18,10 @@ from recontour.likelihood import Point
 if TYPE_CHECKING:
     from histfit import HypoTest
 
-CLS = ("CLs_obs", "CLs_exp_m2", "CLs_exp_m1", "CLs_exp_0", "CLs_exp_p1", "CLs_exp_p2")
-"""Observed CLs, and the expected one at -2, -1, 0, +1, +2 standard deviations."""
+BAND = ("obs", "exp_m2", "exp_m1", "exp_0", "exp_p1", "exp_p2")
+"""Observed, and expected at −2, −1, 0, +1, +2 standard deviations."""
+
+CLS = tuple(f"CLs_{which}" for which in BAND)
 
 VARIED = ("CLs_obs_up", "CLs_obs_down")
 """Observed CLs for a cross-section of the signal larger, and smaller, by its uncertainty: columns
@@ -75,17 +77,19 @@ def succeeded(point: Point, labels: Sequence[str], result: HypoTest) -> Row:
         sum(fit.iterations for fit in fits),
     )
     reason = NO_SIGNAL if result.muhat is None else ""
-    return _row(point, labels, (*cls, "ok", *quality, reason))
+    return row_of(columns(labels), point, (*cls, "ok", *quality, reason))
 
 
 def failed(point: Point, labels: Sequence[str], reason: object) -> Row:
     """The row of a point without a result."""
-    nothing = [None] * len(CLS), [None] * len(QUALITY)
-    return _row(point, labels, (*nothing[0], "failed", *nothing[1], printable(reason)))
+    no_cls, no_quality = [None] * len(CLS), [None] * len(QUALITY)
+    cells = (*no_cls, "failed", *no_quality, printable(reason))
+    return row_of(columns(labels), point, cells)
 
 
-def _row(point: Point, labels: Sequence[str], cells: Sequence[object]) -> Row:
-    return dict(zip(columns(labels), (point.name, *point.values, *cells), strict=True))
+def row_of(columns: Sequence[str], point: Point, cells: Sequence[object]) -> Row:
+    """The row of a point: its name, its values, and what is known of it."""
+    return dict(zip(columns, (point.name, *point.values, *cells), strict=True))
 
 
 def in_region(row: Row, labels: Sequence[str], region: str) -> Row:
@@ -143,6 +147,17 @@ def join_batches(
                 "and run again"
             )
     return Results(tuple(labels), tuple(row for point in points for row in rows[point.name]))
+
+
+def refuse_failures(title: str, rows: Sequence[Row], table: str, tolerated: int) -> None:
+    """Raise UserError if more `rows` of the `table`, a file, failed than are `tolerated`."""
+    failed = sum(row["status"] == "failed" for row in rows)
+    if failed > tolerated:
+        raise UserError(
+            f"{title}: {failed} of {len(rows)} points failed, for the reasons in {table}; all "
+            "other results are complete. To accept that, set "
+            f"tolerate_failed_points: {failed} in the config"
+        )
 
 
 def best(results: Results, expected: str) -> Results:

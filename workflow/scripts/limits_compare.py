@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from recontour import cli, limits, points, results
-from recontour.errors import UserError
 from recontour.files import read_json, write_json
 from recontour.seals import seal
 
@@ -40,14 +39,10 @@ def main() -> None:
     if without:
         print(f"  no limit    {len(without)} points, for the reasons in the table")
     print("\n".join(agreement(comparison)))
+
+    results.refuse_failures(options.title, rows, options.limits, options.tolerated)
     write_json(options.output, comparison)
     seal(options.output)
-    if len(failed) > options.tolerated:
-        raise UserError(
-            f"{options.title}: {len(failed)} of {len(rows)} points failed, for the "
-            f"reasons in {options.limits}; all others are there. To accept that, set "
-            f"tolerate_failed_points: {len(failed)} in the config"
-        )
 
 
 def agreement(comparison: Mapping[str, Any]) -> Iterator[str]:

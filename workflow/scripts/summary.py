@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from recontour import cli, results
-from recontour.errors import UserError
 from recontour.files import read_json, write_text
 from recontour.points import LEVEL
 from recontour.seals import seal
@@ -49,13 +48,7 @@ def main() -> None:
         lines.append("  figure      none: it takes three points, not on a line")
     print("\n".join(lines))
 
-    failed = sum(row["status"] != "ok" for row in rows)
-    if failed > options.tolerated:
-        raise UserError(
-            f"{options.title}: {failed} of {len(rows)} points failed, for the reasons in "
-            f"{options.cls}; all other results are complete. To accept that, set "
-            f"tolerate_failed_points: {failed} in the config"
-        )
+    results.refuse_failures(options.title, rows, options.cls, options.tolerated)
     write_text(options.output, "\n".join(lines) + "\n")
     seal(options.output)
 
