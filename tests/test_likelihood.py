@@ -16,12 +16,12 @@ from recontour.errors import UserError
 from recontour.files import read_json
 from recontour.likelihood import (
     as_value,
-    check_workspace,
     digest,
     index_folder,
     index_patchset,
     verify_background,
 )
+from recontour.structure import check_workspace
 
 pytestmark = pytest.mark.filterwarnings("ignore:jsonschema.RefResolver:DeprecationWarning")
 

@@ -11,7 +11,7 @@ import pyhf
 import pytest
 from recontour import patches, yields
 from recontour.errors import UserError
-from recontour.likelihood import check_workspace
+from recontour.structure import check_workspace
 from small_search import background, patch
 
 HEADER = "point,m1,m2,channel,bin,yield,statistical,systematic\n"

@@ -22,11 +22,14 @@ from pathlib import Path
 from typing import IO, Any
 
 from recontour.errors import UserError, printable
+from recontour.likelihood import file_pattern
 
 _PIECE = 1 << 17  # bytes; more are mapped anew by the system, piece by piece
 _LARGEST_READ = 1 << 24  # tarfile reads an extended header into memory at once
 _RATIO_MATTERS = 10_000_000  # bytes; a few thousand zeros are no bomb
 _ENCRYPTED = 0x1
+_START = 512  # bytes that tell what a file is
+_JSON = (b"{", b"[")
 _ARCHIVES = (".tar", ".gz", ".tgz", ".zip", ".bz2", ".xz", ".7z")
 
 
@@ -56,9 +59,8 @@ def unpack(
     their SHA-256. Raises UserError, naming what the archive holds when a member is missing.
     """
     archive, destination = Path(archive), Path(destination)
-    expressions = [_compiled(pattern) for pattern in patterns]
-    for member in members:
-        _safe_name(member, f"the member {printable(member)} in the config")
+    expressions = [file_pattern(pattern) for pattern in patterns]
+    members = [_safe_name(m, f"the member {printable(m)} in the config") for m in members]
     destination.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".unpack-", dir=destination) as folder:
         held: list[str] = []
@@ -137,12 +139,22 @@ class _GuardedFile:
 Entries = Iterator[tuple[str, IO[bytes]]]
 
 
+def is_json(archive: Path) -> bool:
+    """Whether the file is no archive, but a single JSON text."""
+    with archive.open("rb") as file:
+        return _text(file.read(_START)).startswith(_JSON)
+
+
+def _text(start: bytes) -> bytes:
+    """The first bytes of a file without white space and byte order mark."""
+    return start.lstrip(b" \t\r\n\xef\xbb\xbf")
+
+
 def _entries(archive: Path, members: Sequence[str], guard: _Guard) -> Entries:
     """Name and content of every file in the archive; read each content before the next."""
     with archive.open("rb") as file:
-        start = file.read(512)
+        start = file.read(_START)
         file.seek(0)
-        text = start.lstrip(b" \t\r\n\xef\xbb\xbf")
         if not start:
             raise UserError(f"{archive}: is empty; delete it, so that it is fetched again")
         if start.startswith(b"\x1f\x8b"):
@@ -150,9 +162,9 @@ def _entries(archive: Path, members: Sequence[str], guard: _Guard) -> Entries:
                 yield from _tar_entries(unzipped, guard)
         elif start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
             yield from _zip_entries(file, guard)
-        elif text.startswith((b"{", b"[")):
+        elif _text(start).startswith(_JSON):
             yield from _json_entry(file, members, guard)
-        elif text.startswith(b"<"):
+        elif _text(start).startswith(b"<"):
             raise UserError(
                 f"{archive}: is an HTML or XML page, not an archive; check that the DOI is that of "
                 "a resource (10.17182/hepdata.90607.v3/r3), not of a record"
@@ -222,19 +234,10 @@ def _safe_name(raw: str, what: str) -> str:
 def _places(name: str, members: Iterable[str]) -> Iterator[str]:
     """The places in the destination that the archive's member `name` may take."""
     parts = name.split("/")
-    for member in dict.fromkeys("/".join(p for p in m.split("/") if p != ".") for m in members):
+    for member in dict.fromkeys(members):
         place = "/".join(parts[-1 - member.count("/") :])
         if _matches(place, member):
             yield place
-
-
-def _compiled(pattern: str) -> re.Pattern[str]:
-    try:
-        return re.compile(pattern)
-    except re.error as error:
-        raise UserError(
-            f"the pattern {printable(pattern)} for patch files is no regular expression: {error}"
-        ) from None
 
 
 def _matching(name: str, expressions: Iterable[re.Pattern[str]]) -> Iterator[str]:
@@ -266,8 +269,7 @@ def _check_complete(
     places: Iterable[str],
     held: Sequence[str],
 ) -> None:
-    plain = {m: "/".join(part for part in m.split("/") if part != ".") for m in members}
-    found = {m: any(_matches(place, name) for place in places) for m, name in plain.items()}
+    found = {m: any(_matches(place, m) for place in places) for m in members}
     found |= {e.pattern: any(map(e.fullmatch, places)) for e in expressions}
     for member, there in found.items():
         if not there:

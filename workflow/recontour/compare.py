@@ -77,7 +77,6 @@ def _compare_curve(
 ) -> dict[str, Any]:
     fitted = points.fitted
     plane, cls = points.plane[fitted], points.cls[curve][fitted]
-    names = [name for name, use in zip(points.names, fitted, strict=True) if use]
     excluded = cls < LEVEL
     ours = [np.array(line) for line in contours["curves"][curve]]
 
@@ -99,7 +98,7 @@ def _compare_curve(
     inside = published_area.contains(plane)
     disagreements = [
         {
-            "name": names[i],
+            "name": points.used[i],
             "x": float(plane[i, 0]),
             "y": float(plane[i, 1]),
             "CLs": float(cls[i]),

@@ -13,7 +13,7 @@ from scipy.special import ndtri
 
 from recontour import geometry
 from recontour.errors import UserError, printable
-from recontour.points import CURVES, LEVEL, VARIED, Points
+from recontour.points import CURVES, LEVEL, VARIED, Points, six_digits
 
 # The kernel, the scaling and these numbers were chosen on ATLAS SUSY-2019-08 (1Lbb): the published
 # contours come back alike for MAX_SIGNIFICANCE from 3 to 7, and best for a dense boundary. Linear,
@@ -49,9 +49,8 @@ def contours(
     same place, or if one lies beyond the boundary.
     """
     fitted = points.fitted
-    names = [name for name, use in zip(points.names, fitted, strict=True) if use]
     plane = points.plane[fitted]
-    _check(names, plane, boundary)
+    _check(points.used, plane, boundary)
     hull = _hull(np.vstack([plane, *_boundary_ends(plane, boundary)]))
     scale = _Scale(hull, axes)
     anchors = _boundary_anchors(plane, boundary, scale)
@@ -80,7 +79,7 @@ def contours(
         if not curves[curve]:
             reasons[curve] = reason(cls)
         area = geometry.enclosed([*map(np.array, curves[curve])], hull, plane, cls < LEVEL)
-        areas[curve] = _six_digits(geometry.size(area, hull))
+        areas[curve] = six_digits(geometry.size(area, hull))
     band = np.minimum(fields["expected_m1"] - crossing, crossing - fields["expected_p1"])
     polygons, offsets = contourpy.contour_generator(
         ticks, ticks, band, fill_type=contourpy.FillType.OuterOffset
@@ -99,11 +98,11 @@ def contours(
         "where": where,
         "boundary": list(boundary) if boundary else None,
         "points": {
-            "used": len(names),
-            "failed": [name for name, use in zip(points.names, fitted, strict=True) if not use],
+            "used": len(plane),
+            "failed": points.failed,
         },
         "region": _rounded([hull])[0],
-        "region_area": _six_digits(geometry.size(geometry.Area([], complement=True), hull)),
+        "region_area": six_digits(geometry.size(geometry.Area([], complement=True), hull)),
         "curves": curves,
         "excluded_area": areas,
         "reasons": reasons,
@@ -248,9 +247,5 @@ def reason(cls: np.ndarray) -> str:
 
 
 def _rounded(lines: Iterable[np.ndarray]) -> list[list[list[float]]]:
-    """Polylines with six significant digits: far below the accuracy, and equal on any machine."""
-    return [[[_six_digits(value) for value in vertex] for vertex in line] for line in lines]
-
-
-def _six_digits(value: float) -> float:
-    return float(f"{value:.6g}")
+    """Polylines with six significant digits."""
+    return [[[six_digits(value) for value in vertex] for vertex in line] for line in lines]

@@ -11,7 +11,7 @@ from scipy.special import ndtr, ndtri
 
 from recontour.contour import MAX_SIGNIFICANCE, reason
 from recontour.errors import UserError, printable
-from recontour.points import COLUMNS, LEVEL, Points
+from recontour.points import COLUMNS, LEVEL, Points, six_digits
 
 STEPS = 2000
 
@@ -33,9 +33,8 @@ def crossings(
     beyond the boundary.
     """
     fitted = points.fitted
-    names = [name for name, use in zip(points.names, fitted, strict=True) if use]
     x = points.x[fitted]
-    _check(names, x, axes, boundary)
+    _check(points.used, x, axes, boundary)
     log = axes["x"].get("scale") == "log"
     t = np.log(x) if log else x
     ticks = np.unique(np.concatenate([np.linspace(t[0], t[-1], STEPS + 1), t]))
@@ -51,9 +50,9 @@ def crossings(
         edges = np.concatenate([t[:1], roots, t[-1:]])
         inside = spline((edges[:-1] + edges[1:]) / 2) > crossing
         places = np.exp(edges) if log else edges
-        curves[curve] = [_rounded(place) for place in places[1:-1]]
+        curves[curve] = [six_digits(place) for place in places[1:-1]]
         excluded[curve] = _joined(places, inside)
-        drawn[curve] = [_rounded(value) for value in ndtr(-spline(ticks))]
+        drawn[curve] = [six_digits(value) for value in ndtr(-spline(ticks))]
         if not curves[curve]:
             reasons[curve] = reason(cls)
     return {
@@ -66,14 +65,14 @@ def crossings(
         "where": where,
         "boundary": list(boundary) if boundary else None,
         "points": {
-            "used": len(names),
-            "failed": [name for name, use in zip(points.names, fitted, strict=True) if not use],
+            "used": len(x),
+            "failed": points.failed,
         },
-        "region": [_rounded(x[0]), _rounded(x[-1])],
+        "region": [six_digits(x[0]), six_digits(x[-1])],
         "curves": curves,
         "excluded": excluded,
         "reasons": reasons,
-        "drawn": {"x": [_rounded(place) for place in along], **drawn},
+        "drawn": {"x": [six_digits(place) for place in along], **drawn},
     }
 
 
@@ -112,13 +111,8 @@ def _joined(places: np.ndarray, inside: np.ndarray) -> list[list[float]]:
     for low, high, within in zip(places, places[1:], inside, strict=False):
         if not within:
             continue
-        if ranges and ranges[-1][1] == _rounded(low):
-            ranges[-1][1] = _rounded(high)
+        if ranges and ranges[-1][1] == six_digits(low):
+            ranges[-1][1] = six_digits(high)
         else:
-            ranges.append([_rounded(low), _rounded(high)])
+            ranges.append([six_digits(low), six_digits(high)])
     return ranges
-
-
-def _rounded(value: float) -> float:
-    """Six significant digits: far below the accuracy, and equal on any machine."""
-    return float(f"{value:.6g}")

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from recontour.archive import unpack
+from recontour.archive import is_json, unpack
 from recontour.errors import UserError, printable
 from recontour.files import read_json
-from recontour.likelihood import DIGESTS, Patchset, digest, index_folder, index_patchset
+from recontour.likelihood import Patchset, digest, index_folder, index_patchset
+from recontour.structure import DIGESTS
 
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
 SINGLE = "likelihood.json"
@@ -52,9 +53,7 @@ class Discovery:
 def discover(archive: Path, folder: Path) -> Discovery:
     """Unpack the JSON files of `archive` to `folder`, and say what they are. Raises UserError if
     no workspace is among them."""
-    with archive.open("rb") as file:
-        single = file.read(512).lstrip(b" \t\r\n\xef\xbb\xbf").startswith((b"{", b"["))
-    if single:
+    if is_json(archive):
         unpack(archive, folder, [SINGLE])
     else:
         unpack(archive, folder, [], patterns=[r"(?i).+\.json"])

@@ -23,11 +23,11 @@ from recontour.files import read_json
 from recontour.likelihood import (
     Patch,
     Patchset,
-    check_workspace,
     digest,
     index_patchset,
     verify_background,
 )
+from recontour.structure import check_workspace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -23,23 +23,8 @@ from recontour.structure import (
     VERSION,
     check_metadata,
     check_operations,
-    check_workspace,
     point_problem,
 )
-
-__all__ = [
-    "Patch",
-    "Patchset",
-    "Point",
-    "Value",
-    "as_value",
-    "check_operations",
-    "check_workspace",
-    "digest",
-    "index_folder",
-    "index_patchset",
-    "verify_background",
-]
 
 Value = int | float | str
 
@@ -213,12 +198,7 @@ def index_folder(folder: Path | str, pattern: str) -> Patchset:
     `name`, which is the patch's name (without it, the file's name up to `.json`); in it, _ stands
     for what is no letter, digit or _."""
     folder = Path(folder)
-    try:
-        expression = re.compile(pattern)
-    except re.error as error:
-        raise UserError(
-            f"the pattern {printable(pattern)} for patch files is no regular expression: {error}"
-        ) from None
+    expression = file_pattern(pattern)
     labels = tuple(sorted(expression.groupindex, key=expression.groupindex.__getitem__))
     labels = tuple(label for label in labels if label != "name")
     members = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*.json"))
@@ -229,6 +209,16 @@ def index_folder(folder: Path | str, pattern: str) -> Patchset:
             patches.append(_patch_file(folder, member, match.groupdict(), labels))
     _check_points(patches, labels, f"{folder} (files that match {printable(pattern)})")
     return Patchset("", VERSION, {}, {}, labels, tuple(patches))
+
+
+def file_pattern(pattern: str) -> re.Pattern[str]:
+    """The regular expression that names patch files. Raises UserError if it is none."""
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        raise UserError(
+            f"the pattern {printable(pattern)} for patch files is no regular expression: {error}"
+        ) from None
 
 
 def _patch(span: Span, where: str, member: str) -> Patch:

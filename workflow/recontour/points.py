@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from recontour import formula
 from recontour.errors import UserError, printable
 from recontour.likelihood import as_value
-from recontour.results import OWN
+from recontour.results import OWN, read_cells
 
 CURVES = {
     "observed": "CLs_obs",
@@ -43,6 +44,16 @@ class Points(NamedTuple):
     def fitted(self) -> np.ndarray:
         """Which points have results: shape (n,), bool."""
         return np.isfinite(self.cls["observed"])
+
+    @property
+    def used(self) -> list[str]:
+        """The names of the points that have results."""
+        return [name for name, use in zip(self.names, self.fitted, strict=True) if use]
+
+    @property
+    def failed(self) -> list[str]:
+        """The names of the others."""
+        return [name for name, use in zip(self.names, self.fitted, strict=True) if not use]
 
     @property
     def plane(self) -> np.ndarray:
@@ -91,6 +102,17 @@ def read_points(
         plane[:, 1] if len(axes) > 1 else None,
         {curve: np.array(values, dtype=float) for curve, values in zip(columns, cls, strict=True)},
     )
+
+
+def of_plane(path: Path | str, contours: Mapping[str, Any]) -> Points:
+    """The points of the table of CLs at `path` that the `contours` (`contours.json`) are drawn
+    from. Raises UserError as `read_points` does."""
+    return read_points(read_cells(path), contours["axes"], str(path), contours["where"])
+
+
+def six_digits(value: float) -> float:
+    """With six significant digits: far below the accuracy, and equal on any machine."""
+    return float(f"{value:.6g}")
 
 
 def _cls(text: str, where: str) -> float:

@@ -10,8 +10,8 @@ from typing import Any
 from recontour import selection, yields
 from recontour.errors import UserError, printable
 from recontour.files import read_json, sha256, write_json
-from recontour.likelihood import Patch, Patchset, Point, check_operations, index_patchset
-from recontour.structure import VERSION
+from recontour.likelihood import Patch, Patchset, Point, index_patchset
+from recontour.structure import VERSION, check_operations
 
 FOLDER = "signal"
 """Where the signals lie among the members of the likelihood."""

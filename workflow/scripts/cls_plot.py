@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from recontour import cli, plane_figure, points, results
+from recontour import cli, plane_figure, points
 from recontour.errors import UserError
 from recontour.files import read_json
 from recontour.seals import seal
@@ -27,8 +27,7 @@ def main() -> None:
             f"{options.png}: found one axis, expected a plane of two; along a single axis, "
             "exclusion.png shows CLs"
         )
-    cells = results.read_cells(options.cls)
-    scan = points.read_points(cells, contours["axes"], options.cls, contours["where"])
+    scan = points.of_plane(options.cls, contours)
     out = [options.png, options.pdf]
     plane_figure.draw_cls(contours, scan, options.title, options.labels, out)
     seal(*out)

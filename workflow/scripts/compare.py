@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from recontour import cli, compare, points, results
+from recontour import cli, compare, points
 from recontour.files import read_json, write_json
 from recontour.published import read_curves
 from recontour.seals import seal
@@ -21,8 +21,7 @@ def main() -> None:
     options = parser.parse_args()
 
     contours = read_json(options.contours)
-    rows = results.read_cells(options.cls)
-    scan = points.read_points(rows, contours["axes"], options.cls, contours["where"])
+    scan = points.of_plane(options.cls, contours)
     published = read_curves(options.published)
     comparison = compare.compare(contours, published, scan, options.tolerance)
     write_json(options.output, comparison)

@@ -12,7 +12,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from recontour import cli, compare, figure, points, results
+from recontour import cli, compare, figure, points
 from recontour.errors import UserError
 from recontour.files import read_json
 
@@ -45,9 +45,7 @@ def main() -> None:
 def read(folder: Path) -> tuple[dict, points.Points]:
     """The contours and the points of an analysis."""
     contours = read_json(folder / "contours.json")
-    rows = results.read_cells(folder / "cls.csv")
-    scan = points.read_points(rows, contours["axes"], str(folder / "cls.csv"), contours["where"])
-    return contours, scan
+    return contours, points.of_plane(folder / "cls.csv", contours)
 
 
 def differences(ours: points.Points, theirs: points.Points) -> Iterator[str]:

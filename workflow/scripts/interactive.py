@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from recontour import cli, interactive, points, results
+from recontour import cli, interactive, points
 from recontour.files import read_json, write_text
 from recontour.published import read_curves
 from recontour.seals import seal
@@ -24,8 +24,7 @@ def main() -> None:
     options = parser.parse_args()
 
     contours = read_json(options.contours)
-    cells = results.read_cells(options.cls)
-    scan = points.read_points(cells, contours["axes"], options.cls, contours["where"])
+    scan = points.of_plane(options.cls, contours)
     rows, limits = (
         {row["name"]: row for row in (read_json(path) if path else [])}
         for path in (options.rows, options.limits)

@@ -26,9 +26,7 @@ def main() -> None:
     without = [row for row in rows if row["status"] == limits.NO_LIMIT]
     if options.published and options.plane:
         cls, contours = options.plane
-        drawn = read_json(contours)
-        cells = results.read_cells(cls)
-        scan = points.read_points(cells, drawn["axes"], cls, drawn["where"])
+        scan = points.of_plane(cls, read_json(contours))
         places = dict(zip(scan.names, map(tuple, scan.plane.tolist()), strict=True))
         published = limits.read_published(options.published)
         comparison = limits.compare(rows, places, published)

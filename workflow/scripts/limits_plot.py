@@ -7,7 +7,7 @@ import json
 import math
 
 import numpy as np
-from recontour import cli, line_figure, plane_figure, points, results
+from recontour import cli, line_figure, plane_figure, points
 from recontour.files import read_json
 from recontour.limits import CURVES, ON_CROSS_SECTION, ON_MU, THEORY
 from recontour.seals import seal
@@ -25,8 +25,7 @@ def main() -> None:
     options = parser.parse_args()
 
     contours = read_json(options.contours)
-    cells = results.read_cells(options.cls)
-    scan = points.read_points(cells, contours["axes"], options.cls, contours["where"])
+    scan = points.of_plane(options.cls, contours)
     rows = {row["name"]: row for row in read_json(options.limits)}
     on_cross_section = ON_CROSS_SECTION[0] in next(iter(rows.values()))
 

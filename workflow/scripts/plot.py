@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from recontour import cli, figure, line_figure, points, results
+from recontour import cli, figure, line_figure, points
 from recontour.files import read_json
 from recontour.published import read_curves
 from recontour.seals import seal
@@ -23,8 +23,7 @@ def main() -> None:
     options = parser.parse_args()
 
     contours = read_json(options.contours)
-    rows = results.read_cells(options.cls)
-    scan = points.read_points(rows, contours["axes"], options.cls, contours["where"])
+    scan = points.of_plane(options.cls, contours)
     published = read_curves(options.published)
     out = [options.png, options.pdf]
     if "y" in contours["axes"]:

@@ -15,7 +15,6 @@ from recontour.files import read_json, seal_of, sha256, write_json
 from recontour.likelihood import (
     Patch,
     Patchset,
-    check_workspace,
     index_folder,
     index_patchset,
     verify_background,
@@ -23,6 +22,7 @@ from recontour.likelihood import (
 from recontour.patches import write_index
 from recontour.seals import seal, seal_folder
 from recontour.selection import check_points_table
+from recontour.structure import check_workspace
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ import yaml
 from recontour import __version__
 from recontour.exports import curves
 from recontour.limits import ON_CROSS_SECTION, ON_MU, THEORY
+from recontour.points import six_digits
 from recontour.results import CLS, VARIED, Row
 
 LONGEST_NAME = 64
@@ -201,7 +202,7 @@ def _variable(name: str, units: str, values: Iterable[Any]) -> dict[str, Any]:
 def _value(value: Any) -> Any:
     if value is None:
         return NOTHING
-    return float(f"{value:.6g}") if isinstance(value, float) else value
+    return six_digits(value) if isinstance(value, float) else value
 
 
 def _yaml(*documents: Mapping[str, Any]) -> bytes:
