@@ -266,7 +266,7 @@ def test_every_key_that_takes_a_value_has_an_example() -> None:
     assert [rule["description"] for rule in leaves(config.schema()) if "examples" not in rule] == []
 
 
-def test_the_examples_of_the_schema_are_valid(shipped: dict[str, Any]) -> None:
+def test_the_examples_of_the_schema_are_valid() -> None:
     def examples(rules: dict[str, Any]) -> Iterator[tuple[Any, dict[str, Any]]]:
         yield from ((example, rules) for example in rules.get("examples", []))
         for rule in [*rules.get("properties", {}).values(), rules.get("additionalProperties")]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import recontour
 import yaml
-from running import ROOT
+from running import ROOT, clone, planned, snakemake
 
 LOADED = re.compile(
     r"<(?:script|img|iframe|source)\b[^>]*\bsrc=\"?([^\s\">]+)"
@@ -62,6 +62,31 @@ def test_the_citation_file_is_valid_and_of_this_version() -> None:
     assert citation["version"] == recontour.__version__
     changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert re.findall(r"^## (\S+?),? ", changes, re.M)[0] == recontour.__version__
+
+
+def test_the_tutorial_lists_the_jobs_of_its_run(tmp_path: Path) -> None:
+    page = (ROOT / "workflow/docs/tutorial.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^(\w+) +(\d+)$", page.split("```\njob ")[1].split("```")[0], re.M)
+    jobs = {rule: int(count) for rule, count in listed}
+    plan = snakemake(clone(tmp_path), "--dry-run")
+    assert plan.returncode == 0, plan.stdout
+    assert jobs.pop("total") == sum(jobs.values())
+    assert jobs == planned(plan.stdout)
+
+
+def test_the_page_on_architecture_names_every_module() -> None:
+    page = (ROOT / "workflow/docs/architecture.md").read_text(encoding="utf-8")
+    for package in ("recontour", "histfit"):
+        for module in (ROOT / "workflow" / package).glob("[!_]*.py"):
+            assert f"`{module.stem}`" in page, module
+
+
+def test_no_file_of_code_is_longer_than_contributors_are_told() -> None:
+    (most,) = re.findall(r"at most (\d+) lines", (ROOT / "CONTRIBUTING.md").read_text("utf-8"))
+    for folder in ("workflow", "tests"):
+        for file in (ROOT / folder).rglob("*"):
+            if file.suffix in (".py", ".smk"):
+                assert len(file.read_text(encoding="utf-8").splitlines()) <= int(most), file
 
 
 def test_the_catalog_of_workflows_finds_what_it_asks_for() -> None:

@@ -20,7 +20,6 @@ from small_search import write
 RESULTS = ("cls.csv", "cls.json", "harvest.json", "contours.json", "comparison.json")
 FIGURE = ("exclusion.png", "exclusion.pdf", "provenance.json", "report.html", "summary.txt")
 TIMED = {"logs", "journal", "report.html"}  # what holds times differs from run to run
-PROGRAMS = str(ROOT / "workflow" / "scripts")
 
 
 def start(folder: Path, *targets: str) -> subprocess.Popen[bytes]:

@@ -18,9 +18,9 @@ from small_search import patchset, write, write_config
 FIGURE = ("cls.csv", "cls.json", "harvest.json", "contours.json", "comparison.json")
 
 
-def rows(path: Path, delimiter: str = ",") -> list[dict[str, str]]:
+def rows(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file, delimiter=delimiter))
+        return list(csv.DictReader(file))
 
 
 def errors(run: subprocess.CompletedProcess[str]) -> list[str]:

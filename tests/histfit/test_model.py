@@ -253,7 +253,7 @@ def test_a_patch_without_the_poi_leaves_a_model_without_poi() -> None:
     assert (result.CLs_obs, *result.CLs_exp) == (1.0,) * 6
 
 
-def assert_same_model(one: histfit.Model, other: histfit.Model, start: bool = False) -> None:
+def assert_same_model(one: histfit.Model, other: histfit.Model) -> None:
     """Bit for bit; the start values, which only speed up fits, may differ."""
     for field in one.__dataclass_fields__:
         a, b = getattr(one, field), getattr(other, field)

@@ -39,7 +39,8 @@ class ParameterEstimate:
             slopes left and right), "undetermined" (the likelihood is flat along it)
         uncertainty: σ, the square root of its element of the inverse Hessian
         pull: (value − α₀)/σ₀, with the centre and the width of its constraint; for Poisson
-            constraints α₀ is 1 and σ₀ is 1/√τ. None for parameters without constraint.
+            constraints α₀ is aux/τ (1 by default) and σ₀ is 1/√τ. None for parameters without
+            constraint.
         constraint: σ/σ₀
     """
 

@@ -22,11 +22,10 @@ PATTERN = r"[0-9]+-[0-9]+"
 def automatic_size(points: int) -> int:
     """Points a job when the user names no number.
 
-    A process starts in about 0.5 s and fits a point in about 20 ms, so 32 points keep the start
-    below half of a job's time and a scan of a hundred points in pieces that share evenly over a few
-    cores. With more points that doubles as long as there are 8 jobs, until the start is a
-    fortieth. The number of cores plays no part: a rerun with another `--cores` finds the same
-    files and has nothing to do.
+    So few that a scan of a hundred points comes in pieces that share evenly over a few cores; with
+    more points more, as long as there are `FEWEST_JOBS`, until the start of a process no longer
+    matters (measured times are in workflow/docs/scale.md). The number of cores plays no part: a
+    rerun with another `--cores` finds the same files and has nothing to do.
     """
     size = SMALLEST
     while points > FEWEST_JOBS * size and size < LARGEST:

@@ -15,9 +15,9 @@ from typing import NoReturn, TextIO
 from recontour import processes
 from recontour.errors import UserError, explanation, printable
 
-# So many more lists, dicts and the like than before start a search for reference cycles. There are
-# none in JSON and models, and Python's own limit, 700, costs 1 to 2 ms a signal point, and 0.1 s in
-# the imports of contour.py. When a program ends, 0.15 s go into them in plot.py.
+# Look for reference cycles only after so many new lists, dicts and the like: there are none in
+# JSON and models, and Python's own limit, 700, costs 1 to 2 ms a signal point, and 0.1 s in the
+# imports of contour.py. Do not look for them at the end: that took 0.15 s in plot.py.
 gc.set_threshold(100_000)
 atexit.register(gc.freeze)
 

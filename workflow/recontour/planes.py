@@ -103,7 +103,7 @@ def _plane(
         )
     boundary = None
     if settings["boundary"]:
-        shown = [axis["label"] for axis in _ordered(axes)]
+        shown = [axes[axis]["label"] for axis in sorted(axes)]
         boundary = formula.boundary(settings["boundary"], shown, where, labels, f"{key}/boundary")
     return Plane(
         folder,
@@ -139,10 +139,6 @@ def _places(
             )
         places[place] = point.name
     return np.array(list(places), dtype=float).reshape(len(points), len(axes))
-
-
-def _ordered(axes: Mapping[str, Any]) -> list[Any]:
-    return [axes[axis] for axis in sorted(axes)]
 
 
 def _values(labels: Sequence[str], point: Point) -> dict[str, Any]:

@@ -16,7 +16,7 @@ PACKAGES = (
     "snakemake",
     "numpy",
     "scipy",
-    "jsonpatch",
+    "orjson",
     "requests",
     "matplotlib",
     "contourpy",

@@ -63,7 +63,7 @@ class Run:
     ) -> Iterator[str]:
         """Remove the lock that a killed run has left, set damaged results aside so that they are
         made again (also those of the `dependents` of an analysis, by their names), and let no file
-        be from the future. Only for who is `alone`. Yields notes."""
+        be from the future. Only for the run that is `alone`. Yields notes."""
         if self._killed:
             for lock in (SNAKEMAKE / "locks").glob("*.lock"):
                 lock.unlink()

@@ -64,12 +64,10 @@ def main() -> None:
             raise UserError(f"{path}: is there already; choose another --name, or add --force")
     for path, text in files.items():
         write_text(path, text)
-    report(files, found.notes, name, entries)
+    report(files, found.notes, entries)
 
 
-def report(
-    files: dict[Path, str], notes: list[str], name: str, entries: list[scaffold.Entry]
-) -> None:
+def report(files: dict[Path, str], notes: list[str], entries: list[scaffold.Entry]) -> None:
     """Print what was written, what could not be known, and how to go on."""
     config, *_ = files
     print(f"Written: {', '.join(map(str, files))}\n")

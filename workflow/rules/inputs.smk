@@ -1,0 +1,310 @@
+# What rules take, as functions of wildcards: how a program is called, its inputs and parameters.
+
+import json
+import os
+import shlex
+
+
+def run(wildcards, output):
+    """How jobs start the programs of this workflow: `{params.run}/verify.py …`.
+
+    Snakemake may be called by its path, without its environment being activated; then its own Python
+    runs them. In a conda environment or container, it is the Python there. With `output` among the
+    arguments, Snakemake takes the parameter for derived, and no reason to repeat a job.
+    """
+    deployed = workflow.deployment_settings.deployment_method or config["container"]
+    python = "python" if deployed else sys.executable
+    program = shlex.join([f"PYTHONPATH={WORKFLOW}", python, f"{WORKFLOW}/scripts"])
+    # In place of the shell, so that the program is Snakemake's child, and ends with it (cli.main).
+    return f"exec env RECONTOUR_PARENT=$PPID {program}"
+
+
+def code(script):
+    """A program of workflow/scripts and the modules that it imports, as input: what a change in
+    them changes is computed anew."""
+    return [
+        local(str(p)) for p in imports.sources(WORKFLOW / "scripts" / script, WORKFLOW)
+    ]
+
+
+def setting(*keys):
+    """What the config says about the job's analysis under these keys."""
+
+    def value(wildcards):
+        entry = ANALYSES[wildcards.analysis]
+        for key in keys:
+            entry = entry[key]
+        return as_argument(entry)
+
+    return value
+
+
+def plane_setting(field, *keys):
+    """The same about the job's plane, from a field of `planes.Plane`; keys may hold wildcards."""
+
+    def value(wildcards):
+        entry = getattr(PLANES[wildcards.plane], field)
+        for key in keys:
+            entry = entry[key.format(**wildcards)]
+        return as_argument(entry)
+
+    return value
+
+
+def as_argument(value):
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def title(wildcards):
+    """The title of the job's plane."""
+    return ANALYSES[PLANES[wildcards.plane].analysis]["title"]
+
+
+def mirror(wildcards, output):
+    """The mirror of the job's analysis. With `output` among the arguments, Snakemake takes this
+    parameter for derived: the same file from another place is no reason to fetch it again.
+    """
+    return MIRRORS[wildcards.get("analysis") or PLANES[wildcards.plane].analysis]
+
+
+def network(wildcards, output):
+    return json.dumps(config["network"])
+
+
+def archive_limits(wildcards, output):
+    return json.dumps(config["archive_limits"])
+
+
+def regions(wildcards):
+    """The signal regions of the job's likelihood, without their patches if a user's own signals take
+    their place."""
+    parts = configuration.regions(ANALYSES[wildcards.analysis]["likelihood"])
+    if SIGNALS[wildcards.analysis]:
+        own = ("background", "background_digest")
+        parts = {name: {key: part[key] for key in own} for name, part in parts.items()}
+    return json.dumps(parts)
+
+
+def backgrounds(wildcards):
+    """The backgrounds' files, by signal region."""
+    parts = configuration.regions(ANALYSES[wildcards.analysis]["likelihood"])
+    return json.dumps({region: part["background"] for region, part in parts.items()})
+
+
+def archive(wildcards):
+    """The archive with the likelihood of an analysis; with `background_of`, another one's."""
+    analysis = configuration.likelihood_of(config, wildcards.analysis)
+    return f"results/{analysis}/download/likelihood.archive"
+
+
+def points_table(wildcards):
+    """The table of points of an analysis: the committed one, or the one made from its signal."""
+    own = SIGNALS[wildcards.analysis]
+    if own and not own["table"]:
+        return f"results/{wildcards.analysis}/points.csv"
+    return local(str(SCANS[wildcards.analysis].table))
+
+
+def signal(wildcards):
+    """The user's own signal of an analysis, empty if it has the published ones."""
+    return json.dumps(SIGNALS[wildcards.analysis])
+
+
+def signal_files(wildcards):
+    own = SIGNALS[wildcards.analysis]
+    return [local(file) for file in signals.files(own)] if own else []
+
+
+def wanted(wildcards):
+    return json.dumps(SCANS[wildcards.analysis].wanted)
+
+
+def batched(folder):
+    """The results of the batches that make up the scan, in a folder of the analysis' results."""
+
+    def files(wildcards):
+        points = SCANS[wildcards.analysis].points
+        return expand(
+            "results/{analysis}/{folder}/{batch}.jsonl",
+            analysis=wildcards.analysis,
+            folder=folder,
+            batch=batches.batch_names(len(points), config["points_per_job"]),
+        )
+
+    return files
+
+
+def batch_points(wildcards):
+    """The names of a batch's points."""
+    batch = batches.members(SCANS[wildcards.analysis].points, wildcards.batch)
+    return [point.name for point in batch]
+
+
+def drawn_planes(analysis):
+    """The planes of an analysis that hold enough of the selected points to be drawn."""
+    return [p for p in PLANES.values() if p.analysis == analysis and p.can_draw]
+
+
+def of_planes(*files):
+    """These files of each plane of the job's analysis that can be drawn."""
+
+    def paths(wildcards):
+        folders = [plane.folder for plane in drawn_planes(wildcards.analysis)]
+        return expand("results/{plane}/{file}", plane=folders, file=files)
+
+    return paths
+
+
+def of_analysis(file):
+    """This file of the analysis that the job's plane is a part of."""
+
+    def path(wildcards):
+        return f"results/{PLANES[wildcards.plane].analysis}/{file}"
+
+    return path
+
+
+def plane_labels(wildcards):
+    """The lines beside the title of each plane of the job's analysis that can be drawn."""
+    return json.dumps([plane.labels for plane in drawn_planes(wildcards.analysis)])
+
+
+def headings(wildcards):
+    """What is known of the labels of the points, from the axes of the analysis' planes."""
+    own = [plane for plane in PLANES.values() if plane.analysis == wildcards.analysis]
+    return json.dumps(planes.headings(own))
+
+
+def published_tables(wildcards):
+    """The published contours of a plane, as CSV files."""
+    return expand(
+        "results/{plane}/download/{curve}.csv",
+        plane=wildcards.plane,
+        curve=PLANES[wildcards.plane].curves,
+    )
+
+
+def published_limits(wildcards):
+    """The published table of upper limits of a plane, if there is one."""
+    if "upper_limits" not in PLANES[wildcards.plane].published:
+        return []
+    return f"results/{wildcards.plane}/download/upper_limits.csv"
+
+
+def cross_sections(wildcards):
+    """The table of theory cross-sections of an analysis, if there is one."""
+    table = CROSS_SECTIONS[wildcards.analysis]
+    return [] if table is None else local(str(table.path))
+
+
+def cross_sections_to_vary(wildcards):
+    """The same table, if it holds uncertainties by which signals can be varied."""
+    table = CROSS_SECTIONS[wildcards.analysis]
+    return cross_sections(wildcards) if table and table.has_uncertainty else []
+
+
+def download_records(wildcards):
+    """What was fetched for an analysis, and from where."""
+    analysis = configuration.likelihood_of(config, wildcards.analysis)
+    return [f"results/{analysis}/download/likelihood.json"] + [
+        f"results/{plane.folder}/download/{curve}.json"
+        for plane in drawn_planes(wildcards.analysis)
+        for curve in plane.curves
+    ]
+
+
+def region_results(wildcards):
+    """The results of every signal region, if there are several."""
+    several = ANALYSES[wildcards.analysis]["likelihood"]["regions"]
+    return f"results/{wildcards.analysis}/cls_regions.csv" if several else []
+
+
+def summary_figures(wildcards):
+    last = f"results/{wildcards.analysis}/summary.txt"
+    return [before(path, last) for path in of_planes("exclusion.png")(wildcards)]
+
+
+def provenance_record(wildcards):
+    folder = f"results/{wildcards.analysis}"
+    return before(f"{folder}/provenance.json", f"{folder}/summary.txt")
+
+
+def before(path, last):
+    """An input that must be there before `last`, but is no reason to repeat it. While `last` is
+    missing, it is an ordinary input: Snakemake 9 does not make what is missing if the only input
+    that is made anew is an ancient file that exists."""
+    return ancient(path) if os.path.exists(last) else path
+
+
+def plane_of_points(wildcards):
+    """What says where the points lie in the plane of the axes."""
+    if not PLANES[wildcards.plane].can_draw:
+        return []
+    return [
+        of_analysis("cls.csv")(wildcards),
+        f"results/{wildcards.plane}/contours.json",
+    ]
+
+
+def limits_figure(wildcards):
+    plane = PLANES[wildcards.plane]
+    if not plane.can_draw:
+        return []
+    folder = f"results/{plane.folder}"
+    return before(f"{folder}/limits.png", f"{folder}/limits_comparison.json")
+
+
+def known_limits(wildcards):
+    """The upper limits of the job's plane, if they have been computed."""
+    limits = of_analysis("upper_limits.json")(wildcards)
+    return limits if os.path.exists(limits) else []
+
+
+def interactive_figures(analyses):
+    """What the target `report` makes besides the summaries and pages."""
+    planes = [plane for analysis in analyses for plane in drawn_planes(analysis)]
+    return [f"results/{plane.folder}/exclusion.html" for plane in planes]
+
+
+def page_parts(wildcards):
+    """The templates and captions of HTML pages."""
+    return [local(str(part)) for part in sorted((WORKFLOW / "report").iterdir())]
+
+
+def limits_comparisons(analyses):
+    """What a user asks for by the target `upper_limits`."""
+    folders = [plane.folder for plane in PLANES.values() if plane.analysis in analyses]
+    return expand("results/{plane}/limits_comparison.json", plane=folders)
+
+
+def exported(analyses):
+    """What a user asks for by the target `exports`: what takes no further packages."""
+    drawn = [plane.folder for analysis in analyses for plane in drawn_planes(analysis)]
+    return [
+        *expand(
+            "results/{analysis}/exports/{file}",
+            analysis=analyses,
+            file=("hepdata.tar.gz", "pyhf", "table.tex"),
+        ),
+        *expand(
+            "results/{plane}/exports/{file}",
+            plane=drawn,
+            file=("contours.csv", "harvest.json"),
+        ),
+    ]
+
+
+def effective_config(wildcards, output):
+    """The config of the job's analysis with all defaults; derived, like `run`."""
+    analysis = {wildcards.analysis: ANALYSES[wildcards.analysis]}
+    return json.dumps(config | {"run": [wildcards.analysis], "analyses": analysis})
+
+
+def summaries(analyses):
+    """What a user asks for by an analysis' name: the summary, which comes last, and what it does not
+    read, so that it is made again if somebody deleted it."""
+    return [
+        f"results/{analysis}/{file}"
+        for analysis in ([analyses] if isinstance(analyses, str) else analyses)
+        for file in ("cls.csv", "harvest.json", "report.html", "summary.txt")
+    ]
