@@ -53,7 +53,6 @@ PartitionName=all Nodes=ALL Default=YES State=UP
 NODES = ("n1", "n2", "n3")
 
 WITHOUT_ACCOUNTING = (
-    "--slurm-no-account",
     "--slurm-status-command=squeue",
     "--slurm-init-seconds-before-status-checks=5",
     "--latency-wait=5",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 import subprocess
 import sys
 from importlib.metadata import requires
@@ -61,17 +63,23 @@ def test_the_profile_of_a_cluster_holds_what_the_default_one_does(name: str) -> 
 
 
 def test_the_profiles_of_clusters_ask_for_the_same() -> None:
+    """But for the time: of a group, Snakemake adds up `runtime` and nothing else."""
     slurm, htcondor = map(profile, CLUSTERS)
+    one_after_the_other = 6  # rules of the group of results that wait for each other
     for key in ("jobs", "cores", "retries", "groups"):
         assert slurm[key] == htcondor[key]
     requests = slurm["default-resources"], htcondor["default-resources"]
     for attempt in (1, 2, 3, 4):
         first, second = (
-            {key: eval(text, {"attempt": attempt}) for key, text in request.items()}
+            {
+                key: eval(text, {"attempt": attempt})
+                for key, text in request.items()
+                if key != "job_wrapper"
+            }
             for request in requests
         )
         assert first["mem_mb"] == second["htcondor_request_mem_mb"] == 1000 * 2 ** (attempt - 1)
-        assert 60 * first["runtime"] == second["classad_MaxRuntime"]
+        assert 60 * one_after_the_other * first["runtime"] == second["classad_MaxRuntime"]
 
 
 def test_the_groups_of_the_profiles_hold_no_local_rules_and_fits_share_with_fits_only() -> None:
@@ -80,6 +88,43 @@ def test_the_groups_of_the_profiles_hold_no_local_rules_and_fits_share_with_fits
     for name, group in profile("slurm")["groups"].items():
         assert "localrule:" not in bodies[name]
         assert ("journal=" in bodies[name]) == (group == "fits")
+
+
+@pytest.mark.long
+def test_the_profile_for_htcondor_runs_jobs_that_start_in_a_folder_of_their_own(
+    tmp_path: Path, finished_demo: Path
+) -> None:
+    """With a stand-in for HTCondor, and Snakemake's real plugin."""
+    plugin, log = tmp_path / "plugin", tmp_path / "log"
+    (command,) = re.findall(
+        r"pip install (snakemake-executor-plugin-htcondor==\S+)",
+        (ROOT / "workflow/docs/clusters.md").read_text(encoding="utf-8"),
+    )
+    options = ["--quiet", "--no-compile", "--no-deps", "--target", plugin]
+    installed = subprocess.run(
+        [sys.executable, "-m", "pip", "install", *options, command],
+        capture_output=True,
+        check=False,
+    )
+    if installed.returncode:
+        pytest.skip(f"needs a package index to install {command}")
+    project = clone(tmp_path / "project")
+    run = snakemake(
+        project,
+        *("demo", "--workflow-profile", "profiles/htcondor"),
+        *("--cores", "1", "--latency-wait", "5"),
+        project=project,
+        PYTHONPATH=f"{plugin}:{ROOT / 'tests/stand_ins'}",
+        POOL_LOG=str(log),
+    )
+    assert run.returncode == 0, run.stdout[-3000:]
+    submitted = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    assert len(submitted) == 3
+    for job in submitted:
+        assert job["request_memory"] == "1000MB"
+        assert job["+MaxRuntime"] == "3600"
+    cls = "results/demo/cls.csv"
+    assert (project / cls).read_bytes() == (finished_demo / cls).read_bytes()
 
 
 @pytest.mark.long
@@ -119,6 +164,35 @@ else:
         "aggregate compare contour fetch_likelihood fetch_table hypotest page plot provenance"
     )
     assert used == {*expected.split(), "summary", "verify"}
+
+
+@pytest.mark.long
+def test_the_command_for_reana_needs_no_home_and_nothing_of_an_earlier_command(
+    tmp_path: Path, mirror: Path
+) -> None:
+    """There, every command is a container of its own, whose user cannot write to HOME."""
+    spec = yaml.safe_load((ROOT / "reana.yaml").read_text(encoding="utf-8"))
+    (step,) = spec["workflow"]["specification"]["steps"]
+    (command,) = step["commands"]
+    workspace = tmp_path / "workspace"
+    workspace.mkdir()
+    for name in spec["inputs"]["files"]:
+        shutil.copy2(ROOT / name, workspace)
+    for name in spec["inputs"]["directories"]:
+        shutil.copytree(ROOT / name, workspace / name)
+    programs = f"{Path(sys.base_prefix) / 'bin'}:/usr/bin:/bin"
+    run = subprocess.run(
+        ["sh", "-c", command.replace("/tmp", str(tmp_path))],
+        cwd=workspace,
+        env={"HOME": "/proc", "PATH": programs, "HEPDATA_MIRROR": str(mirror)},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout[-3000:]
+    (results,) = spec["outputs"]["directories"]
+    assert "125 done, 0 failed" in (workspace / results / "summary.txt").read_text(encoding="utf-8")
 
 
 @pytest.mark.long
