@@ -14,8 +14,9 @@ from .minimize import Minimum, Problem, minimize
 from .model import Model
 from .newton import EDM_TOLERANCE
 
-NO_EVENTS = 1e-12
-"""Expected counts up to this are none: what they add to a likelihood is of this size."""
+NO_EVENTS = 1e-8
+"""Expected counts up to this are none: a fit that ends at the wall of a bin without events comes no
+closer to a rate of 0, and what they add to a likelihood is of this size."""
 
 SAME_MINIMUM = 1e-9
 """Objectives closer than this are the same minimum."""
@@ -153,7 +154,8 @@ def _solve(problem: Problem, starts: Sequence[Array], kin: Index) -> Fits:
     searches.append((rows, best.x[kin[rows]]))
     if bent.any():
         rows = bent.nonzero()[0]
-        searches.append((rows, mirrored(problem.model, best.x[rows], problem.take(rows).data)))
+        image = mirrored(problem.model, best.x[rows], problem.take(rows).data)
+        searches.append((rows, np.where(problem.fixed[rows], best.x[rows], image)))
     lower = _search_again(problem, fits, searches)
     rows = (lower[kin] & related).nonzero()[0]
     _search_again(problem, fits, [(rows, best.x[kin[rows]])])

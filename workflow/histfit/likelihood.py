@@ -27,8 +27,8 @@ LEAST_RATE = 1e-6
 rates that are not positive."""
 
 WALL = 1e3
-"""Stiffness K of the wall that keeps λ ≥ 0 (or the model's `floor`) in bins without events, where
-the likelihood would reward negative rates. It is an augmented Lagrangian (Nocedal and Wright,
+"""First stiffness K of the wall that keeps λ ≥ 0 (or the model's `floor`) in bins without events,
+where the likelihood would reward negative rates. It is an augmented Lagrangian (Nocedal and Wright,
 Numerical Optimization, section 17.3): the bin's term is λ + (max(p − K λ, 0)² − p²)/2K, and once
 its price p is right the minimum has λ = 0 exactly, while the Hessian stays well conditioned."""
 
@@ -147,19 +147,28 @@ def cell_slopes(model: Model, x: Array) -> tuple[Array, Array]:
     return np.where(np.abs(cells) < math.sqrt(TINY), 0.0, cells), 0.5 * (right + left)
 
 
-def evaluate(model: Model, x: Array, data: Data, side: Array, wall: Array) -> Evaluation:
-    """The objective with its gradient at `x` (N, P)."""
+def evaluate(
+    model: Model,
+    x: Array,
+    data: Data,
+    side: Array,
+    wall: Array,
+    stiffness: Array | float = WALL,
+) -> Evaluation:
+    """The objective with its gradient at `x` (N, P), with the prices p and the `stiffness` K of the
+    `wall` in every bin, both (N, B)."""
     rate = rates(model, x, side)
     main, weight, curvature = _poisson(data.counts, rate.bins)
     empty = data.counts == 0.0
     pressure, unsettled = wall, np.zeros(len(x))
     if empty.any():
-        pressure = np.where(empty, np.maximum(wall - WALL * (rate.bins - model.floor), 0.0), 0.0)
-        cost = (pressure - wall) * (pressure + wall) / (2.0 * WALL)
+        pressure = np.maximum(wall - stiffness * (rate.bins - model.floor), 0.0)
+        pressure = np.where(empty, pressure, 0.0)
+        cost = (pressure - wall) * (pressure + wall) / (2.0 * stiffness)
         unsettled = np.abs(cost).sum(axis=1)
         main = main + cost.sum(axis=1)
         weight = weight - pressure
-        curvature = curvature + WALL * (pressure > 0.0)
+        curvature = curvature + stiffness * (pressure > 0.0)
     value, gradient, constraint = _constraints(model, x, data.aux)
 
     cell_weight = weight.take(model.bin, axis=1)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .arrays import Array, Flags, Index
-from .likelihood import Data, Evaluation, Hessians, evaluate, hessians
+from .likelihood import WALL, Data, Evaluation, Hessians, evaluate, hessians
 from .model import Model
 from .newton import EDM_TOLERANCE, FLOOR, UNSETTLED, WORTHWHILE, Newton, newton_step
 
@@ -34,6 +34,10 @@ SMALLEST_STEP = 1e-10
 SMALLEST_PUSH = 1e-3
 ROUNDING = 1e-13
 """Changes of the objective below this part of it are noise."""
+
+CLOSING, STIFFENING = 0.25, 10.0
+"""A wall whose gap to the rate stays more than this part of what it was is made so many times as
+stiff."""
 
 SAME_BASIN = 0.3
 """A search that comes this close to a known minimum (in σ of the constraints) will end there."""
@@ -129,8 +133,15 @@ def minimize(problem: Problem, start: Array, known: Minimum | None = None) -> Mi
         indefinite=np.zeros(n_fits, dtype=bool),
         iterations=np.zeros(n_fits, dtype=np.intp),
     )
-    wall, side = np.zeros_like(problem.data.counts), np.where(x < 0.0, -1.0, 1.0)
-    fits = _Fits(problem, np.arange(n_fits), x, wall, side)
+    fits = _Fits(
+        problem,
+        np.arange(n_fits),
+        x,
+        wall=np.zeros_like(problem.data.counts),
+        stiffness=np.full_like(problem.data.counts, WALL),
+        gap=np.full_like(problem.data.counts, np.inf),
+        side=np.where(x < 0.0, -1.0, 1.0),
+    )
     if known is not None:
         fits.keep(~_at_known(model, x, known.x))
         if not len(fits.rows):
@@ -139,7 +150,7 @@ def minimize(problem: Problem, start: Array, known: Minimum | None = None) -> Mi
     for iteration in range(1, MAX_ITERATIONS + 1):
         building = (now.unsettled > UNSETTLED) & (edm < WORTHWHILE)
         if building.any():
-            fits.wall = np.where(building[:, None], now.pressure, fits.wall)
+            fits.build(building, building & (edm < 0.01 * now.unsettled), now.pressure)
         if fits.turn(now.gradient) or building.any():
             now = fits.evaluate(fits.x)
         rows, x = fits.rows, fits.x
@@ -203,7 +214,8 @@ class _Fits:
         problem: what is left of it
         rows: their numbers among all fits
         x: where they are
-        wall: see `likelihood.WALL`
+        wall, stiffness: see `likelihood.WALL`
+        gap: how far from its wall's the rate of a bin was when the wall was built last
         side: of kinked parameters
         turned: whether the side was changed at 0 already, None before any was
     """
@@ -212,6 +224,8 @@ class _Fits:
     rows: Index
     x: Array
     wall: Array
+    stiffness: Array
+    gap: Array
     side: Array
     turned: Flags | None = None
 
@@ -219,7 +233,19 @@ class _Fits:
         """The objective of `some` fits at `x`."""
         counts, aux = self.problem.data
         data = Data(counts[some], aux[some])
-        return evaluate(self.problem.model, x, data, self.side[some], self.wall[some])
+        wall, stiffness = self.wall[some], self.stiffness[some]
+        return evaluate(self.problem.model, x, data, self.side[some], wall, stiffness)
+
+    def build(self, rows: Flags, waiting: Flags, price: Array) -> None:
+        """Give the walls of some `rows` their new `price`. Those of rows that are `waiting` for
+        their walls alone become stiffer where the gap to the rate closes too slowly (Nocedal and
+        Wright, Numerical Optimization, section 17.4)."""
+        gap = np.abs(price - self.wall) / self.stiffness
+        matters = gap * (price + self.wall) > UNSETTLED
+        slow = waiting[:, None] & matters & (gap > CLOSING * self.gap)
+        self.stiffness = np.where(slow, STIFFENING * self.stiffness, self.stiffness)
+        self.gap = np.where(rows[:, None], gap, self.gap)
+        self.wall = np.where(rows[:, None], price, self.wall)
 
     def turn(self, gradient: Array) -> bool:
         """Change side where a parameter stands at 0 and its side slopes up; whether any did."""
@@ -245,7 +271,8 @@ class _Fits:
     def keep(self, rows: Flags) -> None:
         """Drop all other rows."""
         self.problem, self.rows, self.x = self.problem.take(rows), self.rows[rows], self.x[rows]
-        self.wall, self.side = self.wall[rows], self.side[rows]
+        self.wall, self.stiffness = self.wall[rows], self.stiffness[rows]
+        self.gap, self.side = self.gap[rows], self.side[rows]
         if self.turned is not None:
             self.turned = self.turned[rows]
 
@@ -274,7 +301,7 @@ def _finish(
     freed = held & ~fixed & ~_pushed_out(end, slopes, low, high)
     gain = np.where(freed, slopes**2, 0.0)
     gradient = np.where(held, 0.0, slopes)
-    step = -newton.solve(settled, gradient)
+    step = np.where(held, 0.0, -newton.solve(settled, gradient))
     edm = -0.5 * (gradient * step).sum(axis=1)
     certain = (there.unsettled[settled] <= UNSETTLED) & (edm < EDM_TOLERANCE)
     if freed.any():

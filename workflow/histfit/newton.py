@@ -152,7 +152,8 @@ def newton_step(
             edm = -float(g @ step + 0.5 * step @ matrix @ step)
         newton.solvers[i] = solver
         newton.edm[i] = edm
-        newton.step[i] = step if push is None else step + push
+        # eigenvectors mix held parameters, by rounding, with others of the same eigenvalue
+        newton.step[i] = np.where(held[i], 0.0, step if push is None else step + push)
     return newton
 
 

@@ -1,0 +1,101 @@
+"""Parameters that a fit must not move, and bins whose rate ends at the wall at 0."""
+
+from __future__ import annotations
+
+import histfit
+import numpy as np
+import pytest
+from histfit.fit import NO_EVENTS, expected_data
+from histfit.likelihood import expected_bins
+from models import Spec, histosys, normfactor, normsys, random_workspace, sample, workspace
+
+
+def one_sided_under_a_fixed_parameter(seed: int) -> Spec:
+    """Both templates of `f` raise a rate, and the measurement fixes it at 0.7."""
+    rng = np.random.default_rng(seed)
+    up = rng.uniform(0.05, 0.4, 4)
+    one_sided = normsys("f", 1.0 + up[0], 1.0 + up[1])
+    free = histosys("a", [50.0 * (1.0 + up[2])], [50.0 * (1.0 + up[3])])
+    two_sided = sample("b", [50.0], normsys("f", 0.9, 1.1))
+    return workspace(
+        {
+            "A": [sample("b", [50.0], one_sided, free)],
+            "B": [two_sided, sample("s", [5.0], normfactor("mu"))],
+        },
+        {"A": [float(rng.poisson(80))], "B": [float(rng.poisson(55))]},
+        parameters=[{"name": "f", "fixed": True, "inits": [0.7]}],
+    )
+
+
+def test_a_fixed_parameter_is_not_turned_to_where_the_likelihood_would_be_higher() -> None:
+    """The search for a second minimum turns one-sided parameters, but not this one. CLs of the
+    first model is that of pyhf 0.7.6 with a tolerance of 1e-13."""
+    results = [histfit.hypotest(one_sided_under_a_fixed_parameter(seed)) for seed in range(10)]
+    for result in results:
+        assert {fit["f"] for fit in result.fits.values()} == {0.7}
+    assert results[0].CLs_obs == pytest.approx(0.5893041, abs=1e-6)
+
+
+@pytest.mark.parametrize("mu", [1.0, 60.0])
+def test_held_parameters_keep_their_values_to_the_last_bit(mu: float) -> None:
+    tested = 0
+    for seed in range(100, 120):
+        model = histfit.compile_model(random_workspace(seed))
+        try:
+            fits = histfit.hypotest(model, mu).fits
+        except histfit.FitError:
+            continue
+        fixed, init = model.parameters.fixed, model.parameters.init
+        for name, poi in (("background", 0.0), ("conditional", mu), ("asimov", mu)):
+            assert fits[name].values[model.poi] == poi, (seed, name)
+            assert np.array_equal(fits[name].values[fixed], init[fixed]), (seed, name)
+        tested += 1
+    assert tested > 15
+
+
+def can_vanish(seed: int) -> Spec:
+    """No events where two systematics can bring the expected rate to 0."""
+    rng = np.random.default_rng(seed)
+    b, other = rng.uniform(2.0, 30.0), rng.uniform(5.0, 60.0)
+    d = rng.uniform(0.2, 1.5, 4)
+    systematics = [
+        histosys("a", [b * (1.0 - d[0])], [b * (1.0 + d[1])]),
+        histosys("e", [b * (1.0 - d[2])], [b * (1.0 + d[3])]),
+    ]
+    signals = [sample("s", [s], normfactor("mu")) for s in (rng.uniform(0.1, 4.0), 5.0)]
+    a = [sample("b", [b], *systematics), signals[0]]
+    correlated = histosys("a", [0.9 * other], [1.05 * other])
+    return workspace(
+        {"A": a, "B": [sample("b", [other], correlated), signals[1]]},
+        {"A": [0.0], "B": [float(rng.poisson(other))]},
+        "mu",
+    )
+
+
+def test_the_rounding_of_a_rate_of_zero_is_no_event_of_asimov_data() -> None:
+    """It would be one that the tested hypothesis cannot expect, and all expected CLs were 0."""
+    at_zero = 0
+    for seed in range(40):
+        model = histfit.compile_model(can_vanish(seed))
+        result = histfit.hypotest(model)
+        rates = expected_bins(model, result.fits["background"].values[None])
+        counts = expected_data(model, result.fits["background"].values[None]).counts
+        at_zero += int(rates.min() < NO_EVENTS)
+        assert ((counts == 0.0) | (counts > NO_EVENTS)).all()
+        assert all(
+            np.isfinite([result.q_obs, result.q_asimov, *(f.nll for f in result.fits.values())])
+        )
+    assert at_zero > 30
+
+
+@pytest.mark.parametrize("background", [-0.3, -0.03, -0.01, -0.003, -0.0003])
+def test_a_wall_that_hardly_yields_is_reached(background: float) -> None:
+    """The smaller the rate that a systematic can move, the softer its bin's wall is to it. With no
+    event there, the likelihood rewards lower rates than the nominal one, where the wall stands."""
+    signal = [sample("s", [s], normfactor("mu")) for s in (2.0, 5.0)]
+    a = sample("fakes", [background], normsys("x", 0.7, 1.4))
+    b = sample("b", [50.0], normsys("y", 0.9, 1.1))
+    spec = workspace({"A": [a, signal[0]], "B": [b, signal[1]]}, {"A": [0.0], "B": [50.0]}, "mu")
+    fits = histfit.hypotest(spec).fits
+    rates = expected_bins(histfit.compile_model(spec), fits["background"].values[None])[0]
+    assert rates[0] == pytest.approx(background, abs=1e-7)
