@@ -256,8 +256,8 @@ def test_numbers_of_toys_that_make_no_sense_are_refused(wrong: dict[str, int]) -
 def test_failed_toys_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     solve = histfit.toys.solve
 
-    def failing(problem: Problem, starts: Sequence[Array]) -> Fits:
-        fits = solve(problem, starts)
+    def failing(problem: Problem, starts: Sequence[Array], *, thorough: bool) -> Fits:
+        fits = solve(problem, starts, thorough=thorough)
         fits.minimum.converged[problem.data.counts[:, 0] == 4.0] = False
         return fits
 

@@ -10,7 +10,7 @@ import numpy as np
 from .arrays import Array, Flags, Index
 from .errors import FitError
 from .likelihood import LEAST_RATE, Data, deviance, expected_bins, mirrored, saturated_nll
-from .minimize import Minimum, Problem, minimize
+from .minimize import SAME_BASIN, Minimum, Problem, minimize
 from .model import Model
 from .newton import EDM_TOLERANCE
 
@@ -113,23 +113,29 @@ def at_poi(model: Model, x: Array, mu: float) -> Array:
     return x
 
 
-def solve(problem: Problem, starts: Sequence[Array], kin: Index | None = None) -> Fits:
-    """Minimize from the first of `starts` (N, P); and again where that looks unsafe.
+def solve(
+    problem: Problem,
+    starts: Sequence[Array],
+    kin: Index | None = None,
+    *,
+    thorough: bool = True,
+) -> Fits:
+    """Minimize from the first of `starts` (each (N, P)), and again from the others, from where that
+    ended for a row's kin, and from its mirror image (see `likelihood.mirrored`).
 
-    Unsafe is a fit that did not converge, met an indefinite Hessian, or ended with the POI at a
-    bound. It is repeated from the other starts (each for the first n rows, (n, P)), and, where it
-    did not converge or the Hessian was indefinite, from its mirror image (see
-    `likelihood.mirrored`).
+    If not `thorough`, only unsafe fits are repeated. Unsafe is one that did not converge, met an
+    indefinite Hessian, or ended with the POI at a bound (then not from its mirror image).
 
-    `kin` (N,) gives every row another one with about the same minima, or itself: unsafe rows are
-    repeated from where their kin ended, at first and with its lowest objective. Of two conditional
-    fits that are each other's kin both are unsafe if one is; and a free fit is if it ends above its
-    kin, a conditional one.
+    `kin` (N,) gives every row another one with about the same minima, or itself; a row is repeated
+    once more where its kin has found a lower minimum meanwhile. Of two conditional fits that are
+    each other's kin both are unsafe if one is; and a free fit is if it ends above its kin, a
+    conditional one.
 
     The lowest objective wins; a lower one that did not converge makes the fit fail. It is infinite
     where there are events but no parameters in reach that expect any.
     """
-    fits = _solve(problem, starts, np.arange(len(starts[0])) if kin is None else kin)
+    kin = np.arange(len(starts[0])) if kin is None else kin
+    fits = _solve(problem, starts, kin, thorough)
     expected = expected_bins(problem.model, fits.x)
     extended = (expected < LEAST_RATE * problem.data.counts).any(axis=1)
     if extended.any():
@@ -137,25 +143,23 @@ def solve(problem: Problem, starts: Sequence[Array], kin: Index | None = None) -
     return fits
 
 
-def _solve(problem: Problem, starts: Sequence[Array], kin: Index) -> Fits:
+def _solve(problem: Problem, starts: Sequence[Array], kin: Index, thorough: bool) -> Fits:
     best = minimize(problem, starts[0])
     fits = Fits(best, np.ones(len(best.x), dtype=np.intp))
     bent = ~best.converged | best.indefinite
     unsafe = bent | _stuck(problem, best, kin)
     unsafe |= unsafe[kin] & (kin[kin] == np.arange(len(kin)))
-    if not unsafe.any():
-        return fits
     related = kin != np.arange(len(kin))
-    searches = []
-    for start in starts[1:]:
-        rows = unsafe[: len(start)].nonzero()[0]
-        searches.append((rows, start[rows]))
-    rows = (unsafe & related).nonzero()[0]
+    rows = (unsafe | thorough).nonzero()[0]
+    searches = [(rows, start[rows]) for start in starts[1:]]
+    rows = rows[related[rows]]
     searches.append((rows, best.x[kin[rows]]))
-    if bent.any():
-        rows = bent.nonzero()[0]
-        image = mirrored(problem.model, best.x[rows], problem.take(rows).data)
-        searches.append((rows, np.where(problem.fixed[rows], best.x[rows], image)))
+    rows = (bent | thorough).nonzero()[0]
+    if len(rows):
+        image = mirrored(problem.model, best.x[rows], problem.take(rows).data, SAME_BASIN)
+        image = np.where(problem.fixed[rows], best.x[rows], image)
+        apart = (image != best.x[rows]).any(axis=1)
+        searches.append((rows[apart], image[apart]))
     lower = _search_again(problem, fits, searches)
     rows = (lower[kin] & related).nonzero()[0]
     _search_again(problem, fits, [(rows, best.x[kin[rows]])])

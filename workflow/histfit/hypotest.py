@@ -160,7 +160,8 @@ def tested_and_free(
     what = together(problem(model, data, mu), problem(model, observed, None, poi_bounds))
     init = model.parameters.init[None]
     first, second = (np.repeat(at_poi(model, x, mu), rows, axis=0) for x in (start, init))
-    fits = solve(what, [np.concatenate([first, start]), second], kin)
+    starts = [np.concatenate([first, start]), np.concatenate([second, init])]
+    fits = solve(what, starts, kin)
     if np.isinf(fits.value[-1]):
         rates = expected_bins(model, fits.x[[-1]])[0]
         impossible = int(np.argmax((observed.counts[0] > 0.0) & (rates <= 0.0)))

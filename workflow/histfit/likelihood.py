@@ -237,34 +237,41 @@ def deviance(model: Model, x: Array, data: Data) -> Array:
     return np.asarray(main + _constraints(model, x, data.aux)[0])
 
 
-def mirrored(model: Model, x: Array, data: Data) -> Array:
-    """`x` (N, P) with the sign of every α turned whose effect is about the same either way.
+def mirrored(model: Model, x: Array, data: Data, least: float) -> Array:
+    """`x` (N, P) with the sign of every α beyond ±`least` turned whose effect is about the same
+    either way.
 
     One-sided systematics, whose up and down templates move a rate the same way, make the
     likelihood nearly even in α, and a minimum at −α stands against each one at α. A parameter is
     turned if that alone costs less than half of what a linear effect would (2 α²).
     """
+    alphas = np.flatnonzero((np.abs(x[:, : model.normsys.stop]) > least).any(axis=0))
+    shifting = alphas < model.histosys.stop
+    scaling = alphas >= model.normsys.start
     plain = np.ones_like(x)
     rate = rates(model, x, plain)
-    alphas = slice(0, model.normsys.stop)
     turned = np.where(rate.factor == 0.0, 0.0, rate.cells / _nonzero(rate.factor))[:, None, :]
-    turned = np.repeat(turned, alphas.stop, axis=1)
-    alpha = x[:, model.histosys]
-    back = shift(model.histosys_code, -alpha, plain[:, model.histosys])
-    forth = shift(model.histosys_code, alpha, plain[:, model.histosys])
-    turned[:, model.histosys] += (back.u - forth.u)[:, :, None] * model.shifts[0]
-    turned[:, model.histosys] += (back.v - forth.v)[:, :, None] * model.shifts[1]
+    turned = np.repeat(turned, len(alphas), axis=1)
+    moving = alphas[shifting]
+    alpha, side = x[:, moving], plain[:, moving]
+    forth, back = (shift(model.histosys_code, sign * alpha, side) for sign in (1.0, -1.0))
+    turned[:, shifting] += (back.u - forth.u)[:, :, None] * model.shifts[0, moving]
+    turned[:, shifting] += (back.v - forth.v)[:, :, None] * model.shifts[1, moving]
     turned *= rate.factor[:, None, :]
+    which = alphas[scaling] - model.normsys.start
+    alpha, side = x[:, alphas[scaling]], plain[:, alphas[scaling]]
+    parts = model.polynomials[which], model.log_lo[which], model.log_hi[which]
     here, there = (
-        _scales(model, sign * x[:, model.normsys], plain)[:, :, 0] for sign in (1.0, -1.0)
+        scale(model.normsys_code, sign * alpha, side, *parts)[:, :, 0] for sign in (1.0, -1.0)
     )
-    turned[:, model.normsys] *= (there / _nonzero(here))[:, :, model.group]
+    turned[:, scaling] *= (there / _nonzero(here))[:, :, model.group]
     bins = np.add.reduceat(turned, model.bin_starts, axis=2)
-    counts = np.repeat(data.counts, alphas.stop, axis=0)
-    cost = _poisson(counts, bins.reshape(counts.shape))[0].reshape(len(x), alphas.stop)
+    counts = np.repeat(data.counts, len(alphas), axis=0)
+    cost = _poisson(counts, bins.reshape(counts.shape))[0].reshape(len(x), len(alphas))
     cost -= _poisson(data.counts, rate.bins)[0][:, None]
+    turning = (cost < x[:, alphas] ** 2) & (np.abs(x[:, alphas]) > least)
     result = x.copy()
-    result[:, alphas] *= np.where(cost < x[:, alphas] ** 2, -1.0, 1.0)
+    result[:, alphas] *= np.where(turning, -1.0, 1.0)
     return result
 
 

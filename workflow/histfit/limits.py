@@ -13,11 +13,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from scipy.special import ndtr, ndtri
 
 from .arrays import Array
 from .errors import InvalidWorkspace
-from .fit import demand_converged, expected_data, observed_data, report
+from .fit import Fit, at_poi, demand_converged, expected_data, observed_data, problem, report, solve
 from .hypotest import (
     N_SIGMA,
     conditional,
@@ -98,20 +99,20 @@ def upper_limit(
     data = observed_data(model)
     truth_problem, truth = conditional(model, data, 0.0, [model.start])
     demand_converged(report(truth_problem, truth)[0], "background fit")
+    asimov_data = expected_data(model, truth.x)
+    both = Data(*(np.concatenate(parts) for parts in zip(data, asimov_data, strict=True)))
     first = min(1.0, reach)
     poi_range = lower, math.inf if beyond_bounds else upper
-    what, found = tested_and_free(model, data, first, poi_range, truth.x)
-    demand_converged(report(what, found)[1], "free fit")
-    muhat, lowest = float(found.x[1, model.poi]), float(found.value[1])
-    known = {0.0: truth.x, first: found.x[:1]}
-    observed_scan = _Scan(model, data, known)
-    asimov_scan = _Scan(model, expected_data(model, truth.x), known)
+    what, found = tested_and_free(model, both, first, poi_range, truth.x)
+    demand_converged(report(what, found)[2], "free fit")
+    muhat, lowest = float(found.x[2, model.poi]), float(found.value[2])
+    scan = _Scan(model, both, truth.x, {first: found.x[:2]})
 
     def root_asimov(mu: float) -> float:
-        return math.sqrt(test_statistic(test_stat, mu, 0.0, asimov_scan(mu)))
+        return math.sqrt(test_statistic(test_stat, mu, 0.0, scan(mu, 1)))
 
     def significance(mu: float) -> float:
-        excess = observed_scan(mu) - lowest
+        excess = scan(mu, 0) - lowest
         q_obs = test_statistic(test_stat, mu, muhat, excess)
         q_asimov = root_asimov(mu) ** 2
         CLs = p_values(test_stat, observed_shift(test_stat, q_obs, q_asimov), q_asimov)[2]
@@ -130,28 +131,36 @@ def upper_limit(
         expected=tuple(expected),
         muhat=muhat,
         reach=reach,
-        fits=3 + observed_scan.fits + asimov_scan.fits,
+        fits=4 + scan.fits,
     )
 
 
 class _Scan:
-    """The objective of conditional fits to one data set, as a function of μ."""
+    """The objectives of conditional fits to the observed and to Asimov data, as functions of μ.
 
-    def __init__(self, model: Model, data: Data, known: dict[float, Array]) -> None:
-        self.model, self.data = model, data
+    Fits start from where those next to them ended; but lest a scan stays in the higher one of two
+    minima, they are searched for again as those of a hypothesis test are.
+    """
+
+    def __init__(self, model: Model, both: Data, truth: Array, known: dict[float, Array]) -> None:
+        self.model, self.both = model, both
         self.fits = 0
-        self._points = dict(sorted(known.items()))
-        self._values: dict[float, float] = {}
+        self._others = [np.repeat(x, 2, axis=0) for x in (truth, model.parameters.init[None])]
+        self._points = dict(sorted({0.0: self._others[0], **known}.items()))
+        self._found: dict[float, tuple[Array, list[Fit]]] = {}
 
-    def __call__(self, mu: float) -> float:
-        if mu not in self._values:
-            init = self.model.parameters.init[None]
-            problem, fits = conditional(self.model, self.data, mu, [self._near(mu), init])
-            demand_converged(report(problem, fits)[0], f"conditional fit at mu = {mu:g}")
-            self.fits += 1
-            self._values[mu] = float(fits.value[0])
+    def __call__(self, mu: float, which: int) -> float:
+        """The objective at μ of the observed (0) or of the Asimov data (1)."""
+        if mu not in self._found:
+            starts = [at_poi(self.model, x, mu) for x in (self._near(mu), *self._others)]
+            what = problem(self.model, self.both, mu)
+            fits = solve(what, starts, kin=np.array([1, 0]))
+            self.fits += 2
+            self._found[mu] = fits.value, report(what, fits)
             self._points = dict(sorted({**self._points, mu: fits.x}.items()))
-        return self._values[mu]
+        values, reports = self._found[mu]
+        demand_converged(reports[which], f"conditional fit at mu = {mu:g}")
+        return float(values[which])
 
     def _near(self, mu: float) -> Array:
         """Where a fit at μ will end, by linear interpolation between its neighbours."""

@@ -1,0 +1,89 @@
+"""Of several minima, the lowest that is known: fits are searched again from elsewhere."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import histfit
+import jsonpatch
+import numpy as np
+import pytest
+from histfit.fit import expected_data, observed_data, problem, solve
+from histfit.likelihood import Data, deviance
+from histfit.minimize import minimize
+from models import Array, random_workspace
+from recontour.archive import unpack
+
+
+def lowest(model: histfit.Model, data: Data, mu: float | None, seed: int, starts: int) -> float:
+    """The lowest objective from random starts, with the POI free from 0 on if `mu` is None."""
+    rng = np.random.default_rng(seed)
+    low, high = model.parameters.bounds.T
+    poi_bounds = None if mu is not None else (0.0, float(high[model.poi]))
+    one = problem(model, data, mu, poi_bounds)
+    many = one.take(np.zeros(starts, dtype=np.intp))
+    init = model.parameters.init.copy()
+    init[model.poi] = 1.0 if mu is None else mu
+    moves = rng.normal(size=(starts, len(init)))
+    points = np.where(init == 0.0, moves, init * np.exp(0.4 * moves))
+    points = np.where(many.fixed, init, np.clip(points, low, high))
+    found = minimize(many, points)
+    values = deviance(model, found.x, many.data)
+    return float(np.where(found.converged, values, np.inf).min())
+
+
+def objective(model: histfit.Model, data: Data, fit: histfit.Fit) -> float:
+    return float(deviance(model, fit.values[None], data)[0])
+
+
+@pytest.mark.parametrize(
+    ("seed", "bins", "scale", "kinds"), [(41, 2, 5.0, "smooth"), (2, 4, 50.0, "all")]
+)
+def test_no_random_start_finds_a_lower_minimum(
+    seed: int, bins: int, scale: float, kinds: str
+) -> None:
+    """Models with two minima, whose Hessians told nothing of it."""
+    model = histfit.compile_model(random_workspace(seed, bins=bins, scale=scale, kinds=kinds))
+    fits = histfit.hypotest(model).fits
+    observed = observed_data(model)
+    asimov = expected_data(model, fits["background"].values[None])
+    for name, data, mu in (
+        ("conditional", observed, 1.0),
+        ("free", observed, None),
+        ("asimov", asimov, 1.0),
+    ):
+        ours = objective(model, data, fits[name])
+        assert ours <= lowest(model, data, mu, seed, 20) + 1e-7, name
+
+
+def test_a_limit_is_where_a_hypothesis_test_says_that_it_is() -> None:
+    """Here the conditional fits have two minima, and change from one to the other on the way."""
+    for seed in (2, 41):
+        model = histfit.compile_model(random_workspace(seed, bins=2, scale=5.0, kinds="smooth"))
+        limit = histfit.upper_limit(model, beyond_bounds=True)
+        for i, mu in enumerate(limit.expected):
+            assert mu is not None
+            tested = histfit.hypotest(model, mu, poi_bounds=(0.0, 1e9))
+            assert tested.CLs_exp[i] == pytest.approx(0.05, abs=1e-7)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("masses", "gain"), [("1000_230_100", 0.0747), ("1000_430_300", 0.0481)])
+def test_the_free_fit_of_two_published_points_is_the_lower_one_of_two(
+    mirror: Path, tmp_path: Path, masses: str, gain: float
+) -> None:
+    """From the background's fit alone, both histfit and pyhf end `gain` higher in 2NLL."""
+    members = ("RegionC/BkgOnly.json", f"RegionC/patch.sbottom_{masses}.json")
+    unpack(mirror / "10.17182/hepdata.89408.v3/r2.tar.gz", tmp_path, members)
+    background, patch = (json.loads((tmp_path / member).read_bytes()) for member in members)
+    model = histfit.compile_model(jsonpatch.apply_patch(background, patch))
+    fits = histfit.hypotest(model).fits
+    data = observed_data(model)
+    start: Array = fits["background"].values[None]
+    alone = solve(problem(model, data, None, (0.0, 10.0)), [start], thorough=False)
+    assert 2.0 * (alone.value[0] - objective(model, data, fits["free"])) == pytest.approx(
+        gain, abs=1e-3
+    )
+    ours = objective(model, data, fits["free"])
+    assert ours <= lowest(model, data, None, 0, 20) + 1e-7
