@@ -110,6 +110,23 @@ def test_numbers_within_a_key_may_come_as_texts_as_from_the_command_line(
     assert found["doi"] == "https://doi.org"
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf"), ".nan", ".inf"])
+@pytest.mark.parametrize(
+    ("key", "inner"), [("network", "timeout"), ("archive_limits", "ratio"), ("tolerance", "median")]
+)
+def test_a_number_that_is_not_finite_is_refused_with_its_key(
+    shipped: dict[str, Any], key: str, inner: str, number: object
+) -> None:
+    place = shipped["analyses"]["1Lbb"] if key == "tolerance" else shipped
+    place[key] = {inner: number}
+    assert re.search(f"{key}/{inner}: found .*(nan|inf); expected a finite", refusal(shipped))
+
+
+def test_a_point_is_not_selected_by_a_value_that_is_not_finite(shipped: dict[str, Any]) -> None:
+    shipped["select"] = [[900, float("nan")]]
+    assert "config key select/0/1: found nan" in refusal(shipped)
+
+
 def test_a_text_that_is_no_number_is_shown(shipped: dict[str, Any]) -> None:
     shipped["network"] = {"attempts": "["}
     assert "config key network/attempts: '[' is not of type 'integer'" in refusal(shipped)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import difflib
+import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -47,6 +48,7 @@ def complete(config: dict[str, Any]) -> None:
     """
     rules = schema()
     _read_numbers(config, rules)
+    _check_finite(config)
     _inherit(config.get("analyses"))
     error = min(
         Draft202012Validator(rules).iter_errors(config),
@@ -303,6 +305,15 @@ def _read_numbers(value: Any, rules: Mapping[str, Any]) -> None:
             with contextlib.suppress(yaml.YAMLError):
                 value[key] = yaml.safe_load(content)
         _read_numbers(content, rule)
+
+
+def _check_finite(value: Any, key: str = "") -> None:
+    """Raise UserError for a number that is infinite or none (.inf, .nan): JSON has neither."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"config key {printable(key)}: found {value}; expected a finite number")
+    if isinstance(value, dict | list):
+        for part, content in value.items() if isinstance(value, dict) else enumerate(value):
+            _check_finite(content, f"{key}/{part}".lstrip("/"))
 
 
 def _rule(rules: Mapping[str, Any], key: str) -> Mapping[str, Any]:
