@@ -80,13 +80,32 @@ def test_an_unknown_analysis_is_named_with_the_valid_ones(shipped: dict[str, Any
     assert 'analysis "1lbb" is unknown; did you mean "1Lbb"?' in refusal(shipped)
 
 
+def test_a_run_of_no_analysis_is_refused(shipped: dict[str, Any]) -> None:
+    for nothing in ([], ""):
+        settings = copy.deepcopy(shipped) | {"run": nothing}
+        expected = "config key run: found no analysis; name one or more of 1Lbb, sbottom, demo"
+        assert refusal(settings) == expected
+
+
+def test_one_text_is_taken_for_the_list_of_it(shipped: dict[str, Any]) -> None:
+    unknown = copy.deepcopy(shipped) | {"run": "dmeo"}
+    assert 'analysis "dmeo" is unknown; did you mean "demo"?' in refusal(unknown)
+    shipped["run"] = "demo"
+    shipped["network"] = {"allowed_hosts": "example.org"}
+    shipped["analyses"]["demo"]["labels"] = "one line"
+    config.complete(shipped)
+    assert shipped["run"] == ["demo"]
+    assert shipped["network"]["allowed_hosts"] == ["example.org"]
+    assert shipped["analyses"]["demo"]["labels"] == ["one line"]
+
+
 @pytest.mark.parametrize(
     ("key", "value", "expected"),
     [
         ("points_per_job", -1, "less than the minimum of 0"),
         ("points_per_job", "many", "not of type 'integer'"),
         ("mirror", 3, "not of type 'string'"),
-        ("run", "1Lbb", "not of type 'array'"),
+        ("run", 3, "not of type 'array'"),
     ],
 )
 def test_a_wrong_value_is_shown_with_what_the_key_means(
@@ -221,6 +240,14 @@ def test_a_selected_point_that_no_analysis_holds_is_refused_with_the_nearest(
     shipped["select"] = ["(905, 250)"]
     config.complete(shipped)
     with pytest.raises(UserError, match="C1N2_Wh_hbb_900_250"):
+        config.scans(shipped, ROOT)
+
+
+@pytest.mark.parametrize("wanted", ["(900", "900, 250)", "[(900, 250)", ["(900, 250"]])
+def test_a_slip_of_quotes_in_a_selection_is_told(shipped: dict[str, Any], wanted: object) -> None:
+    shipped["select"] = wanted
+    config.complete(shipped)
+    with pytest.raises(UserError, match=r"select: .* has a bracket without its partner; quote"):
         config.scans(shipped, ROOT)
 
 

@@ -47,7 +47,7 @@ def complete(config: dict[str, Any]) -> None:
     Raises UserError for the first mistake, naming the key.
     """
     rules = schema()
-    _read_numbers(config, rules)
+    _read_texts(config, rules)
     _check_finite(config)
     _inherit(config.get("analyses"))
     error = min(
@@ -63,6 +63,9 @@ def complete(config: dict[str, Any]) -> None:
     for name, entry in config["analyses"].items():
         _check_choices(entry, f"config key analyses/{name}")
     _add_defaults(config, rules)
+    if not config["run"]:
+        listed = printable(", ".join(config["analyses"]))
+        raise UserError(f"config key run: found no analysis; name one or more of {listed}")
     for name in config["run"]:
         known(name, config["analyses"], "config key run: analysis")
 
@@ -152,6 +155,12 @@ def _chosen(wanted: Any, points: Mapping[str, Sequence[Point]]) -> dict[str, lis
         wanted = [wanted]
     chosen: dict[str, list[Any]] = {}
     for entry in wanted:
+        opened, closed = (sum(map(str(entry).count, pair)) for pair in ("([", ")]"))
+        if isinstance(entry, str) and opened != closed:
+            raise UserError(
+                f'config key select: "{printable(entry)}" has a bracket without its partner; quote '
+                "the whole for the shell, as in --config 'select=(900, 250)'"
+            )
         refusals = []
         for name in points:
             try:
@@ -294,9 +303,9 @@ def _message(error: ValidationError) -> str:
     return f"{where}: {masked(error.message)}{expected}"
 
 
-def _read_numbers(value: Any, rules: Mapping[str, Any]) -> None:
+def _read_texts(value: Any, rules: Mapping[str, Any]) -> None:
     """Read numbers, true and false where the schema has them and the command line gave texts, as
-    Snakemake does within `--config key={...}`, in place."""
+    Snakemake does within `--config key={...}`, and one text as the list of it, in place."""
     if not isinstance(value, dict):
         return
     for key, content in value.items():
@@ -304,7 +313,9 @@ def _read_numbers(value: Any, rules: Mapping[str, Any]) -> None:
         if rule.get("type") in ("integer", "number", "boolean") and isinstance(content, str):
             with contextlib.suppress(yaml.YAMLError):
                 value[key] = yaml.safe_load(content)
-        _read_numbers(content, rule)
+        elif rule.get("type") == "array" and isinstance(content, str):
+            value[key] = [content] if content else []
+        _read_texts(content, rule)
 
 
 def _check_finite(value: Any, key: str = "") -> None:
