@@ -157,8 +157,18 @@ def test_an_analysis_without_content_or_with_the_name_of_a_rule_is_refused(
     empty = copy.deepcopy(shipped)
     empty["analyses"]["mine"] = None
     assert "analyses/mine" in refusal(empty)
-    shipped["analyses"]["verify"] = shipped["analyses"]["1Lbb"]
-    assert "verify" in refusal(shipped)
+    shipped["analyses"]["report"] = shipped["analyses"]["1Lbb"]
+    expected = 'analyses: found the name "report", .*none of the workflow\'s rules .*choose another'
+    assert re.search(expected, refusal(shipped))
+
+
+def test_a_name_that_no_folder_can_have_is_refused(shipped: dict[str, Any]) -> None:
+    slash = copy.deepcopy(shipped)
+    slash["analyses"]["5x/y"] = slash["analyses"].pop("1Lbb")
+    assert 'analyses: found the name "5x/y"; expected a name of letters' in refusal(slash)
+    planes = shipped["analyses"]["sbottom"]["planes"]
+    planes["logs"] = planes.pop("m60")
+    assert 'planes: found the name "logs", which the workflow needs' in refusal(shipped)
 
 
 def test_no_analysis_can_take_the_name_of_a_rule() -> None:

@@ -70,6 +70,14 @@ def complete(config: dict[str, Any]) -> None:
         known(name, config["analyses"], "config key run: analysis")
 
 
+def check_name(name: str) -> None:
+    """Raise UserError if no analysis can have this name."""
+    rules = schema()["properties"]["analyses"]["propertyNames"]
+    error = next(Draft202012Validator(rules).iter_errors(name), None)
+    if error is not None:
+        raise UserError(_name_message(error, "name of the analysis"))
+
+
 def mirror(config: Mapping[str, Any], analysis: str, root: Path) -> str:
     """The folder of copies for an analysis: its own, or the config's, or the one that the
     environment variable HEPDATA_MIRROR names; "" for none. Raises UserError if it is no folder."""
@@ -295,12 +303,22 @@ def _message(error: ValidationError) -> str:
             known(unknown, valid, f"{where}: key" if path else "config: key")
         except UserError as unknown_key:
             return f"{unknown_key} ({DOCUMENTED})"
+    if "propertyNames" in error.absolute_schema_path and "description" in error.schema:
+        return _name_message(error, where)
     if error.validator == "required":
         missing = [key for key in error.validator_value if key not in error.instance]
         return f"{where}: {' and '.join(missing)} must be given; {DOCUMENTED}"
     described = " ".join(error.schema.get("description", "").split())
     expected = f"; expected: {described}" if described else f"; {DOCUMENTED}"
     return f"{where}: {masked(error.message)}{expected}"
+
+
+def _name_message(error: ValidationError, where: str) -> str:
+    """What is wrong with a name that a user chose."""
+    found = f'found the name "{printable(error.instance)}"'
+    if error.validator == "not":
+        found += ", which the workflow needs itself"
+    return f"{where}: {found}; expected {' '.join(error.schema['description'].split())}"
 
 
 def _read_texts(value: Any, rules: Mapping[str, Any]) -> None:
