@@ -99,6 +99,12 @@ def test_one_text_is_taken_for_the_list_of_it(shipped: dict[str, Any]) -> None:
     assert shipped["analyses"]["demo"]["labels"] == ["one line"]
 
 
+def test_of_many_valid_names_some_are_listed() -> None:
+    assert config.known("p7", [f"p{i}" for i in range(99)], "point") == "p7"
+    with pytest.raises(UserError, match=r"p18, p19, … \(99 in all\)$"):
+        config.known("q", [f"p{i}" for i in range(99)], "point")
+
+
 @pytest.mark.parametrize(
     ("key", "value", "expected"),
     [

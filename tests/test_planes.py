@@ -30,7 +30,7 @@ def planes_of(tmp_path: Path, rows: list[str], **plane: Any) -> dict[str, planes
     settings = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
     analysis = {"title": "T", "points": str(table)}
     analysis["likelihood"] = settings["analyses"]["1Lbb"]["likelihood"]
-    settings = {"run": [], "analyses": {"three": analysis | plane}}
+    settings = {"run": ["three"], "analyses": {"three": analysis | plane}}
     config.complete(settings)
     return planes.planes(settings, config.scans(settings, ROOT))
 
@@ -77,6 +77,10 @@ def test_a_selection_on_a_line_is_computed_and_not_drawn(tmp_path: Path) -> None
     ("plane", "message"),
     [
         ({"where": "m2 == 130", **axes()}, "holds for 2 of the 6 points"),
+        (
+            {"where": "m3 == 60", "tolerance": {"disagreements": ["a", "bb"]}, **axes()},
+            'three/tolerance/disagreements: point "bb" is unknown; did you mean "b"',
+        ),
         ({"where": "m2 == 0 or m1 == 400", **axes("m1", "2 * m1")}, "all 3 points lie on a line"),
         ({"where": "m3 == 40", **axes()}, r"three/where: .* holds for 1 of the 6 points .*\(e\)"),
         ({"where": "m3 = 60", **axes()}, "three/where: .* it is no formula; .* m1, m2, m3"),

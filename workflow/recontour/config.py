@@ -33,6 +33,9 @@ own: what belongs to the search. What belongs to the search's own signals it doe
 FORMS = ("patchset", "patches", "yields")
 """The forms of a signal, one of which is given."""
 
+LISTED = 20
+"""Valid names that an error lists at most."""
+
 DOCUMENTED = "every key is described in config/README.md"
 
 
@@ -211,13 +214,14 @@ def locate(path: str, root: Path) -> Path:
 
 def known(name: str, valid: Iterable[str], what: str) -> str:
     """`name` itself if it is one of `valid`. Raises UserError with the nearest match and the valid
-    names; `what` says what the name is of."""
+    names, if these are not too many; `what` says what the name is of."""
     valid = list(valid)
     if name in valid:
         return name
     near = difflib.get_close_matches(name, valid, n=1)
     hint = f'did you mean "{near[0]}"? ' if near else ""
-    listed = ", ".join(map(str, valid)) or "none"
+    more = f", … ({len(valid)} in all)" if len(valid) > LISTED else ""
+    listed = printable(", ".join(map(str, valid[:LISTED])) + more) or "none"
     raise UserError(f'{what} "{printable(name)}" is unknown; {hint}valid: {listed}')
 
 

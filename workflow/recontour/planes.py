@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from recontour import formula
-from recontour.config import PLANE_KEYS, Scan
+from recontour.config import PLANE_KEYS, Scan, known
 from recontour.errors import UserError, printable
 from recontour.likelihood import Point
 
@@ -45,8 +45,8 @@ class Plane:
 
 def planes(config: Mapping[str, Any], scans: Mapping[str, Scan]) -> dict[str, Plane]:
     """The planes of all analyses, by the folder of their results. Raises UserError naming the
-    config key, for a formula that is none, a plane that holds too few of the table's points, and
-    two selected points on one place, or all on a line."""
+    config key, for a formula that is none, a plane that holds too few of the table's points, two
+    selected points on one place, or all on a line, and tolerance for a point that is not there."""
     found = {}
     for analysis, entry in config["analyses"].items():
         for folder, key, settings in _settings(analysis, entry):
@@ -92,6 +92,9 @@ def _plane(
         )
     if len(axes) == 1 and settings["published"]:
         raise UserError(f"{key}/published: a contour needs two axes; add the axis y, or leave it")
+    names = dict.fromkeys(point.name for point in scan.listed.points)
+    for name in settings["tolerance"]["disagreements"]:
+        known(name, names, f"{key}/tolerance/disagreements: point")
     on_plane = {point.name for point in listed}
     points = tuple(point for point in scan.points if point.name in on_plane)
     places = _places(points, labels, axes, key)
