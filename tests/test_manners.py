@@ -16,7 +16,7 @@ import small_search
 import yaml
 from recontour import cross_sections
 from recontour.files import write_json
-from running import ROOT, clone, snakemake
+from running import ROOT, clone, planned, snakemake
 from scripts import summary
 
 MANUAL = "config/README.md"
@@ -72,6 +72,37 @@ def test_a_job_that_the_system_kills_is_an_error_too(tmp_path: Path) -> None:
     assert run.returncode != 0
     assert run.stdout.splitlines()[-1].startswith("error: stopped before any job said why")
     assert "scripts/verify.py" in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        ("demo_2", 'target "demo_2" is unknown; did you mean "demo"?'),
+        ("reprot", 'target "reprot" is unknown; did you mean "report"?'),
+        ("upper_limit", 'target "upper_limit" is unknown; did you mean "upper_limits"?'),
+        (
+            "results/dmo/cls.csv",
+            'results/dmo/cls.csv: analysis "dmo" is unknown; did you mean "demo"?',
+        ),
+        ("results/demo", 'target "results/demo" is unknown; valid: 1Lbb, sbottom, demo, exports'),
+    ],
+)
+def test_a_mistyped_target_is_told_with_the_nearest(tmp_path: Path, target: str, told: str) -> None:
+    run = snakemake(clone(tmp_path), "--dry-run", target, project=tmp_path)
+    assert run.returncode != 0
+    assert told in run.stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize("table", ["points", "results/old/points.csv"])
+def test_files_of_the_user_are_taken_for_no_target(tmp_path: Path, table: str) -> None:
+    settings = small_search.write(tmp_path)
+    settings["analyses"]["small"]["points"] = table
+    (tmp_path / table).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / "points.csv").rename(tmp_path / table)
+    small_search.write_config(tmp_path, settings)
+    run = snakemake(tmp_path, "--dry-run", "--forceall")
+    assert run.returncode == 0, run.stdout
+    assert "unknown" not in planned(run.stdout)
 
 
 def blocks(page: str, language: str) -> list[str]:

@@ -3,6 +3,7 @@
 import atexit
 import gc
 import io
+import os
 import re
 import shutil
 import subprocess
@@ -123,10 +124,22 @@ def begin():
     progress.show()
 
 
+TARGETS = ("exports", "report", "upper_limits")
+UNKNOWN = rf"[A-Za-z0-9_-]+|results/((?!({'|'.join(map(re.escape, ANALYSES))})/)[^/]+/.+|[^/]+)"
+
+
 def refuse(wildcards):
-    """End with the valid names, where a user asks for an analysis that the config does not hold."""
+    """End with the valid names, where a user asks for what matches `UNKNOWN`."""
+    name = wildcards.unknown
+    if os.path.exists(name) and name not in workflow.dag_settings.targets:
+        return (
+            "what no rule makes"  # so that Snakemake takes the user's own file as it is
+        )
+    folder, _, file = name.removeprefix("results/").partition("/")
     try:
-        configuration.known(wildcards.unknown, ANALYSES, "target")
+        if file:
+            configuration.known(folder, ANALYSES, f"target {name}: analysis")
+        configuration.known(name, [*ANALYSES, *TARGETS], "target")
     except UserError as error:
         sys.exit(f"error: {printable(error)}")
 
