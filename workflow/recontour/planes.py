@@ -46,7 +46,8 @@ class Plane:
 def planes(config: Mapping[str, Any], scans: Mapping[str, Scan]) -> dict[str, Plane]:
     """The planes of all analyses, by the folder of their results. Raises UserError naming the
     config key, for a formula that is none, a plane that holds too few of the table's points, two
-    selected points on one place, or all on a line, and tolerance for a point that is not there."""
+    selected points on one place, all on a line, or one at 0 on a logarithmic axis, and tolerance
+    for a point that is not there."""
     found = {}
     for analysis, entry in config["analyses"].items():
         for folder, key, settings in _settings(analysis, entry):
@@ -104,6 +105,8 @@ def _plane(
             f"{key}/axes: all {len(points)} points lie on a line; draw CLs over the axis x alone, "
             "or choose other axes"
         )
+    if can_draw:
+        _check_logarithmic(points, places, axes, key)
     boundary = None
     if settings["boundary"]:
         shown = [axes[axis]["label"] for axis in sorted(axes)]
@@ -142,6 +145,20 @@ def _places(
             )
         places[place] = point.name
     return np.array(list(places), dtype=float).reshape(len(points), len(axes))
+
+
+def _check_logarithmic(
+    points: Sequence[Point], places: np.ndarray, axes: Mapping[str, Any], key: str
+) -> None:
+    """Raise UserError for a point at 0 or below on a logarithmic axis."""
+    for axis, column in zip(sorted(axes), places.T, strict=True):
+        lowest = int(column.argmin())
+        if axes[axis]["scale"] == "log" and column[lowest] <= 0:
+            raise UserError(
+                f"{key}/axes/{axis}/scale: the axis is logarithmic, but the point "
+                f'"{points[lowest].name}" lies at {column[lowest]:g} on it; make it linear, or '
+                "choose points above 0 with `where` or `select`"
+            )
 
 
 def _values(labels: Sequence[str], point: Point) -> dict[str, Any]:
