@@ -99,12 +99,6 @@ def test_one_text_is_taken_for_the_list_of_it(shipped: dict[str, Any]) -> None:
     assert shipped["analyses"]["demo"]["labels"] == ["one line"]
 
 
-def test_of_many_valid_names_some_are_listed() -> None:
-    assert config.known("p7", [f"p{i}" for i in range(99)], "point") == "p7"
-    with pytest.raises(UserError, match=r"p18, p19, … \(99 in all\)$"):
-        config.known("q", [f"p{i}" for i in range(99)], "point")
-
-
 @pytest.mark.parametrize(
     ("key", "value", "expected"),
     [
@@ -155,6 +149,32 @@ def test_a_point_is_not_selected_by_a_value_that_is_not_finite(shipped: dict[str
 def test_a_text_that_is_no_number_is_shown(shipped: dict[str, Any]) -> None:
     shipped["network"] = {"attempts": "["}
     assert "config key network/attempts: '[' is not of type 'integer'" in refusal(shipped)
+
+
+@pytest.mark.parametrize(
+    ("key", "entry"),
+    [
+        ("points", {"points": "no/file"}),
+        ("cross_sections", {"cross_sections": "no/file"}),
+        ("signal/yields", {"background_of": "1Lbb", "signal": {"yields": "no/file"}}),
+        ("signal/patchset", {"background_of": "1Lbb", "signal": {"patchset": "no/file"}}),
+        (
+            "signal/patches",
+            {
+                "background_of": "1Lbb",
+                "signal": {"patches": "no/file", "table": "config/points/demo.csv"},
+            },
+        ),
+    ],
+)
+def test_a_file_that_is_not_there_is_told_with_its_key(
+    shipped: dict[str, Any], key: str, entry: dict[str, Any]
+) -> None:
+    own = {} if "signal" in entry else shipped["analyses"]["demo"]
+    shipped["analyses"]["mine"] = own | entry
+    config.complete(shipped)
+    with pytest.raises(UserError, match=f"^config key analyses/mine/{key}: found neither no/file "):
+        config.cross_sections(shipped, ROOT, config.scans(shipped, ROOT))
 
 
 def test_an_analysis_without_content_or_with_the_name_of_a_rule_is_refused(

@@ -167,7 +167,7 @@ def entry(**keys: Any) -> dict[str, Any]:
     ("own", "expected"),
     [
         (entry(background_of="smal"), 'analyses/mine/background_of: analysis "smal" is unknown'),
-        (entry(background_of="mine"), 'analysis "mine" is unknown'),
+        (entry(background_of="mine"), "background_of: mine names itself; name the analysis"),
         (entry(points="points.csv"), "points cannot be given beside background_of and signal"),
         (entry(signal={}), "points, or else background_of and signal, must be given"),
         (entry(signal={"yields": "a", "patchset": "b"}), "found yields and patchset; expected"),

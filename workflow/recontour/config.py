@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import difflib
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from jsonschema.exceptions import ValidationError
 from recontour import selection, signals
 from recontour.cross_sections import CrossSections, check_coverage
 from recontour.cross_sections import read as read_cross_sections
-from recontour.errors import UserError, masked, printable
+from recontour.errors import UserError, known, masked, printable
 from recontour.likelihood import Point
 
 SCHEMA = Path(__file__).resolve().parents[1] / "schemas" / "config.schema.yaml"
@@ -32,9 +31,6 @@ own: what belongs to the search. What belongs to the search's own signals it doe
 
 FORMS = ("patchset", "patches", "yields")
 """The forms of a signal, one of which is given."""
-
-LISTED = 20
-"""Valid names that an error lists at most."""
 
 DOCUMENTED = "every key is described in config/README.md"
 
@@ -121,7 +117,7 @@ def scans(config: Mapping[str, Any], root: Path) -> dict[str, Scan]:
             paths[name] = Path(signals.files(own)[0])
             listed[name] = signals.points(own)
         else:
-            paths[name] = locate(entry["points"], root)
+            paths[name] = _given(entry["points"], root, f"analyses/{name}/points")
             listed[name] = selection.read_points(paths[name])
     points = {name: table.points for name, table in listed.items()}
     wanted = {name: entry["select"] for name, entry in config["analyses"].items()}
@@ -133,11 +129,16 @@ def scans(config: Mapping[str, Any], root: Path) -> dict[str, Scan]:
 
 
 def signal(config: Mapping[str, Any], analysis: str, root: Path) -> dict[str, str]:
-    """The user's own signal of an analysis, with paths; empty if it has the published ones."""
+    """The user's own signal of an analysis, with paths; empty if it has the published ones.
+    Raises UserError for a file or folder that is not there."""
     entry = config["analyses"][analysis]["signal"]
     if not any(entry.values()):
         return {}
-    return {form: str(locate(path, root)) if path else "" for form, path in entry.items()}
+    key = f"analyses/{analysis}/signal"
+    return {
+        form: str(_given(path, root, f"{key}/{form}")) if path else ""
+        for form, path in entry.items()
+    }
 
 
 def likelihood_of(config: Mapping[str, Any], analysis: str) -> str:
@@ -154,7 +155,8 @@ def cross_sections(
     for name, entry in config["analyses"].items():
         if entry["cross_sections"]:
             labels = scans[name].listed.labels
-            table = read_cross_sections(locate(entry["cross_sections"], root), labels)
+            path = _given(entry["cross_sections"], root, f"analyses/{name}/cross_sections")
+            table = read_cross_sections(path, labels)
             check_coverage(table, scans[name].points, labels)
             tables[name] = table
     return tables
@@ -212,17 +214,15 @@ def locate(path: str, root: Path) -> Path:
     return here if here.exists() or not (root / path).exists() else root / path
 
 
-def known(name: str, valid: Iterable[str], what: str) -> str:
-    """`name` itself if it is one of `valid`. Raises UserError with the nearest match and the valid
-    names, if these are not too many; `what` says what the name is of."""
-    valid = list(valid)
-    if name in valid:
-        return name
-    near = difflib.get_close_matches(name, valid, n=1)
-    hint = f'did you mean "{near[0]}"? ' if near else ""
-    more = f", … ({len(valid)} in all)" if len(valid) > LISTED else ""
-    listed = printable(", ".join(map(str, valid[:LISTED])) + more) or "none"
-    raise UserError(f'{what} "{printable(name)}" is unknown; {hint}valid: {listed}')
+def _given(path: str, root: Path, key: str) -> Path:
+    """A file or folder that must be there."""
+    found = locate(path, root)
+    if not found.exists():
+        raise UserError(
+            f"config key {key}: found neither {printable(path)} nor {printable(root / path)}; name "
+            "a file that is there, or make it"
+        )
+    return found
 
 
 def _inherit(analyses: Any) -> None:
@@ -237,8 +237,13 @@ def _inherit(analyses: Any) -> None:
     for name, entry in analyses.items():
         if not isinstance(entry, dict) or not entry.get("background_of"):
             continue
-        what = f"config key analyses/{name}/background_of: analysis"
-        base = analyses[known(str(entry["background_of"]), owners, what)]
+        key = f"config key analyses/{name}/background_of"
+        if entry["background_of"] == name:
+            raise UserError(
+                f"{key}: {printable(name)} names itself; name the analysis whose published "
+                f"background it takes: {printable(', '.join(owners))}"
+            )
+        base = analyses[known(str(entry["background_of"]), owners, f"{key}: analysis")]
         skipped = {*PLANE_KEYS, "planes"} if {"axes", "planes"} & entry.keys() else set()
         for key in INHERITED:
             if key in base and key not in entry and key not in skipped:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from recontour import formula
-from recontour.config import PLANE_KEYS, Scan, known
-from recontour.errors import UserError, printable
+from recontour.config import PLANE_KEYS, Scan
+from recontour.errors import UserError, known, printable
 from recontour.likelihood import Point
 
 NEEDED = {1: 2, 2: 3}

@@ -61,7 +61,7 @@ sys.path.insert(0, str(WORKFLOW.absolute()))
 
 from recontour import batches, imports, planes, progress, signals, texts, workdir
 from recontour import config as configuration
-from recontour.errors import UserError, explanation, printable
+from recontour.errors import UserError, explanation, known, printable
 
 try:
     configuration.complete(config)
@@ -132,14 +132,12 @@ def refuse(wildcards):
     """End with the valid names, where a user asks for what matches `UNKNOWN`."""
     name = wildcards.unknown
     if os.path.exists(name) and name not in workflow.dag_settings.targets:
-        return (
-            "what no rule makes"  # so that Snakemake takes the user's own file as it is
-        )
+        return "what no rule makes"  # then Snakemake takes the user's file as it is
     folder, _, file = name.removeprefix("results/").partition("/")
     try:
         if file:
-            configuration.known(folder, ANALYSES, f"target {name}: analysis")
-        configuration.known(name, [*ANALYSES, *TARGETS], "target")
+            known(folder, ANALYSES, f"target {name}: analysis")
+        known(name, [*ANALYSES, *TARGETS], "target")
     except UserError as error:
         sys.exit(f"error: {printable(error)}")
 
