@@ -10,9 +10,9 @@ rule default:
         rules.all.input,
 
 
-# What no other rule makes: an analysis that the config does not hold.
+# What no other rule makes: a target that there is not, and results of an analysis that there is not.
 rule unknown:
     input:
         refuse,
     output:
-        "{unknown,[A-Za-z0-9_-]+}",
+        f"{{unknown,{UNKNOWN}}}",

@@ -80,13 +80,32 @@ def test_an_unknown_analysis_is_named_with_the_valid_ones(shipped: dict[str, Any
     assert 'analysis "1lbb" is unknown; did you mean "1Lbb"?' in refusal(shipped)
 
 
+def test_a_run_of_no_analysis_is_refused(shipped: dict[str, Any]) -> None:
+    for nothing in ([], ""):
+        settings = copy.deepcopy(shipped) | {"run": nothing}
+        expected = "config key run: found no analysis; name one or more of 1Lbb, sbottom, demo"
+        assert refusal(settings) == expected
+
+
+def test_one_text_is_taken_for_the_list_of_it(shipped: dict[str, Any]) -> None:
+    unknown = copy.deepcopy(shipped) | {"run": "dmeo"}
+    assert 'analysis "dmeo" is unknown; did you mean "demo"?' in refusal(unknown)
+    shipped["run"] = "demo"
+    shipped["network"] = {"allowed_hosts": "example.org"}
+    shipped["analyses"]["demo"]["labels"] = "one line"
+    config.complete(shipped)
+    assert shipped["run"] == ["demo"]
+    assert shipped["network"]["allowed_hosts"] == ["example.org"]
+    assert shipped["analyses"]["demo"]["labels"] == ["one line"]
+
+
 @pytest.mark.parametrize(
     ("key", "value", "expected"),
     [
         ("points_per_job", -1, "less than the minimum of 0"),
         ("points_per_job", "many", "not of type 'integer'"),
         ("mirror", 3, "not of type 'string'"),
-        ("run", "1Lbb", "not of type 'array'"),
+        ("run", 3, "not of type 'array'"),
     ],
 )
 def test_a_wrong_value_is_shown_with_what_the_key_means(
@@ -110,9 +129,52 @@ def test_numbers_within_a_key_may_come_as_texts_as_from_the_command_line(
     assert found["doi"] == "https://doi.org"
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf"), ".nan", ".inf"])
+@pytest.mark.parametrize(
+    ("key", "inner"), [("network", "timeout"), ("archive_limits", "ratio"), ("tolerance", "median")]
+)
+def test_a_number_that_is_not_finite_is_refused_with_its_key(
+    shipped: dict[str, Any], key: str, inner: str, number: object
+) -> None:
+    place = shipped["analyses"]["1Lbb"] if key == "tolerance" else shipped
+    place[key] = {inner: number}
+    assert re.search(f"{key}/{inner}: found .*(nan|inf); expected a finite", refusal(shipped))
+
+
+def test_a_point_is_not_selected_by_a_value_that_is_not_finite(shipped: dict[str, Any]) -> None:
+    shipped["select"] = [[900, float("nan")]]
+    assert "config key select/0/1: found nan" in refusal(shipped)
+
+
 def test_a_text_that_is_no_number_is_shown(shipped: dict[str, Any]) -> None:
     shipped["network"] = {"attempts": "["}
     assert "config key network/attempts: '[' is not of type 'integer'" in refusal(shipped)
+
+
+@pytest.mark.parametrize(
+    ("key", "entry"),
+    [
+        ("points", {"points": "no/file"}),
+        ("cross_sections", {"cross_sections": "no/file"}),
+        ("signal/yields", {"background_of": "1Lbb", "signal": {"yields": "no/file"}}),
+        ("signal/patchset", {"background_of": "1Lbb", "signal": {"patchset": "no/file"}}),
+        (
+            "signal/patches",
+            {
+                "background_of": "1Lbb",
+                "signal": {"patches": "no/file", "table": "config/points/demo.csv"},
+            },
+        ),
+    ],
+)
+def test_a_file_that_is_not_there_is_told_with_its_key(
+    shipped: dict[str, Any], key: str, entry: dict[str, Any]
+) -> None:
+    own = {} if "signal" in entry else shipped["analyses"]["demo"]
+    shipped["analyses"]["mine"] = own | entry
+    config.complete(shipped)
+    with pytest.raises(UserError, match=f"^config key analyses/mine/{key}: found neither no/file "):
+        config.cross_sections(shipped, ROOT, config.scans(shipped, ROOT))
 
 
 def test_an_analysis_without_content_or_with_the_name_of_a_rule_is_refused(
@@ -121,8 +183,18 @@ def test_an_analysis_without_content_or_with_the_name_of_a_rule_is_refused(
     empty = copy.deepcopy(shipped)
     empty["analyses"]["mine"] = None
     assert "analyses/mine" in refusal(empty)
-    shipped["analyses"]["verify"] = shipped["analyses"]["1Lbb"]
-    assert "verify" in refusal(shipped)
+    shipped["analyses"]["report"] = shipped["analyses"]["1Lbb"]
+    expected = 'analyses: found the name "report", .*none of the workflow\'s rules .*choose another'
+    assert re.search(expected, refusal(shipped))
+
+
+def test_a_name_that_no_folder_can_have_is_refused(shipped: dict[str, Any]) -> None:
+    slash = copy.deepcopy(shipped)
+    slash["analyses"]["5x/y"] = slash["analyses"].pop("1Lbb")
+    assert 'analyses: found the name "5x/y"; expected a name of letters' in refusal(slash)
+    planes = shipped["analyses"]["sbottom"]["planes"]
+    planes["logs"] = planes.pop("m60")
+    assert 'planes: found the name "logs", which the workflow needs' in refusal(shipped)
 
 
 def test_no_analysis_can_take_the_name_of_a_rule() -> None:
@@ -204,6 +276,14 @@ def test_a_selected_point_that_no_analysis_holds_is_refused_with_the_nearest(
     shipped["select"] = ["(905, 250)"]
     config.complete(shipped)
     with pytest.raises(UserError, match="C1N2_Wh_hbb_900_250"):
+        config.scans(shipped, ROOT)
+
+
+@pytest.mark.parametrize("wanted", ["(900", "900, 250)", "[(900, 250)", ["(900, 250"]])
+def test_a_slip_of_quotes_in_a_selection_is_told(shipped: dict[str, Any], wanted: object) -> None:
+    shipped["select"] = wanted
+    config.complete(shipped)
+    with pytest.raises(UserError, match=r"select: .* has a bracket without its partner; quote"):
         config.scans(shipped, ROOT)
 
 

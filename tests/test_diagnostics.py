@@ -265,4 +265,4 @@ def test_a_point_that_does_not_exist_is_an_error_in_words(asked: Path) -> None:
     run = snakemake(asked, "results/small/diagnostics/signal_201_0/")
     assert run.returncode != 0
     assert "Traceback" not in run.stdout
-    assert "error: select: signal_201_0 is not a point of this likelihood" in run.stdout
+    assert 'error: there is no patch "signal_201_0": signal_201_0 is not a point' in run.stdout

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from recontour.errors import masked
+from recontour.errors import UserError, known, masked
 
 
 @pytest.mark.parametrize(
@@ -18,3 +18,9 @@ from recontour.errors import masked
 )
 def test_masking(text: str, shown: str) -> None:
     assert masked(text) == shown
+
+
+def test_of_many_valid_names_some_are_listed() -> None:
+    assert known("p7", [f"p{i}" for i in range(99)], "point") == "p7"
+    with pytest.raises(UserError, match=r"p18, p19, … \(99 in all\)$"):
+        known("q", [f"p{i}" for i in range(99)], "point")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from pathlib import Path
@@ -229,6 +230,16 @@ def test_a_program_reports_a_full_or_unwritable_disk(
 
 def test_a_program_that_succeeds_exits_with_zero(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(lambda: None, capsys) == (0, "")
+
+
+def test_what_the_encoding_of_the_output_cannot_express_is_escaped(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr("sys.stdout", out)
+    assert run(lambda: print("12 GeV², µ ± σ"), capsys) == (0, "")
+    out.flush()
+    assert out.buffer.getvalue() == b"12 GeV\\xb2, \\xb5 \\xb1 \\u03c3\n"  # type: ignore[attr-defined]
 
 
 def test_a_mistake_in_the_program_keeps_its_traceback_and_ends_with_an_error(

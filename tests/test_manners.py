@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import csv
+import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import small_search
 import yaml
-from running import ROOT, clone, snakemake
+from recontour import cross_sections
+from recontour.files import write_json
+from running import ROOT, clone, planned, snakemake
 from scripts import summary
 
 MANUAL = "config/README.md"
@@ -67,6 +74,37 @@ def test_a_job_that_the_system_kills_is_an_error_too(tmp_path: Path) -> None:
     assert "scripts/verify.py" in run.stdout
 
 
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        ("demo_2", 'target "demo_2" is unknown; did you mean "demo"?'),
+        ("reprot", 'target "reprot" is unknown; did you mean "report"?'),
+        ("upper_limit", 'target "upper_limit" is unknown; did you mean "upper_limits"?'),
+        (
+            "results/dmo/cls.csv",
+            'results/dmo/cls.csv: analysis "dmo" is unknown; did you mean "demo"?',
+        ),
+        ("results/demo", 'target "results/demo" is unknown; valid: 1Lbb, sbottom, demo, exports'),
+    ],
+)
+def test_a_mistyped_target_is_told_with_the_nearest(tmp_path: Path, target: str, told: str) -> None:
+    run = snakemake(clone(tmp_path), "--dry-run", target, project=tmp_path)
+    assert run.returncode != 0
+    assert told in run.stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize("table", ["points", "results/old/points.csv"])
+def test_files_of_the_user_are_taken_for_no_target(tmp_path: Path, table: str) -> None:
+    settings = small_search.write(tmp_path)
+    settings["analyses"]["small"]["points"] = table
+    (tmp_path / table).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / "points.csv").rename(tmp_path / table)
+    small_search.write_config(tmp_path, settings)
+    run = snakemake(tmp_path, "--dry-run", "--forceall")
+    assert run.returncode == 0, run.stdout
+    assert "unknown" not in planned(run.stdout)
+
+
 def blocks(page: str, language: str) -> list[str]:
     """The code blocks of a page in a language; "" for those that name none."""
     text = (ROOT / page).read_text(encoding="utf-8")
@@ -83,16 +121,25 @@ def examples() -> list[str]:
     return list(dict.fromkeys([line for line in lines if line.startswith("snakemake ")] + table))
 
 
+def write_model(folder: Path) -> None:
+    """What README.md says to write for a model of one's own."""
+    (folder / "yields.csv").write_text(table_of_readme("point,"), encoding="utf-8")
+    (model,) = (block for block in blocks("README.md", "yaml") if "background_of" in block)
+    (folder / "mine.yaml").write_text(model, encoding="utf-8")
+
+
+def table_of_readme(start: str) -> str:
+    (table,) = (block for block in blocks("README.md", "") if block.startswith(start))
+    return table
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project, and what the examples take as given: a mirror, a model, a scaffold's entry."""
     folder = clone(tmp_path_factory.mktemp("examples") / "recontour")
     for mirror in (folder / "PATH", folder.parent / "hepdata"):
         mirror.mkdir()
-    (table,) = (block for block in blocks("README.md", "") if block.startswith("point,"))
-    (folder / "yields.csv").write_text(table, encoding="utf-8")
-    (model,) = (block for block in blocks("README.md", "yaml") if "background_of" in block)
-    (folder / "mine.yaml").write_text(model, encoding="utf-8")
+    write_model(folder)
     shipped = yaml.safe_load((folder / "config/config.yaml").read_text(encoding="utf-8"))
     entry = {"analyses": {"multib": shipped["analyses"]["sbottom"]}}
     (folder / "config/multib.yaml").write_text(yaml.safe_dump(entry), encoding="utf-8")
@@ -105,3 +152,54 @@ def test_every_example_of_the_documentation_works_as_written(project: Path, comm
     _, *arguments = shlex.split(command, comments=True)
     run = snakemake(project, "--dry-run", *arguments, project=project)
     assert run.returncode == 0, run.stdout
+
+
+def test_a_model_of_ones_own_runs_as_the_readme_has_it(mirror: Path, tmp_path: Path) -> None:
+    folder = clone(tmp_path)
+    write_model(folder)
+    (command,) = (
+        line for line in examples() if "mymodel --configfile" in line and "1Lbb" not in line
+    )
+    run = snakemake(folder, *shlex.split(command)[1:], project=folder, HEPDATA_MIRROR=str(mirror))
+    assert run.returncode == 0, run.stdout
+    assert re.search(r"CLs +my_500_100: 0\.\d+ observed, 0\.\d+ expected", run.stdout)
+    assert not list(folder.glob("results/mymodel/exclusion.*"))
+
+
+def test_the_cross_sections_of_the_readme_are_the_published_ones_of_both_charges(
+    mirror: Path, tmp_path: Path
+) -> None:
+    published = mirror.parent / "reference" / "wino_C1N2_cross_section_13TeV.csv"
+    if not published.exists():
+        pytest.skip(f"needs the theory cross-sections at {published}")
+    (tmp_path / "wino.csv").write_text(table_of_readme("m1,"), encoding="utf-8")
+    table = cross_sections.read(tmp_path / "wino.csv", ["m1", "m2"])
+    with published.open(encoding="utf-8", newline="") as file:
+        rows = {int(mass): map(float, others) for mass, *others in list(csv.reader(file))[1:]}
+    assert len(table.rows) == 2
+    for (mass,), found in table.rows.items():
+        minus, minus_unc, plus, plus_unc = rows[mass]
+        assert found.value == pytest.approx(1e-3 * (minus + plus), rel=1e-9)
+        assert found.uncertainty == pytest.approx((minus_unc + plus_unc) / (minus + plus), rel=2e-3)
+
+
+def test_the_fit_module_runs_in_python_as_the_readme_starts_it(tmp_path: Path) -> None:
+    (named,) = re.findall(r"^(\w+)=(\S+) python$", "".join(blocks("README.md", "sh")), re.M)
+    (code,) = (block for block in blocks("README.md", "python") if "import json, histfit" in block)
+    spec = small_search.background()
+    spec["channels"][0]["samples"].append(small_search.patch(200, 0)["patch"][0]["value"])
+    folder = clone(tmp_path)
+    (file,) = re.findall(r'open\("(\S+)"\)', code)
+    write_json(folder / file, spec)
+    shown = f"{code}\nprint(result.CLs_obs)"
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    made = subprocess.run(
+        [sys.executable, "-c", shown],
+        cwd=folder,
+        env=environment | dict([named]),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert made.returncode == 0, made.stderr
+    assert 0.0 < float(made.stdout) < 1.0

@@ -30,7 +30,7 @@ def planes_of(tmp_path: Path, rows: list[str], **plane: Any) -> dict[str, planes
     settings = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
     analysis = {"title": "T", "points": str(table)}
     analysis["likelihood"] = settings["analyses"]["1Lbb"]["likelihood"]
-    settings = {"run": [], "analyses": {"three": analysis | plane}}
+    settings = {"run": ["three"], "analyses": {"three": analysis | plane}}
     config.complete(settings)
     return planes.planes(settings, config.scans(settings, ROOT))
 
@@ -77,6 +77,10 @@ def test_a_selection_on_a_line_is_computed_and_not_drawn(tmp_path: Path) -> None
     ("plane", "message"),
     [
         ({"where": "m2 == 130", **axes()}, "holds for 2 of the 6 points"),
+        (
+            {"where": "m3 == 60", "tolerance": {"disagreements": ["a", "bb"]}, **axes()},
+            'three/tolerance/disagreements: point "bb" is unknown; did you mean "b"',
+        ),
         ({"where": "m2 == 0 or m1 == 400", **axes("m1", "2 * m1")}, "all 3 points lie on a line"),
         ({"where": "m3 == 40", **axes()}, r"three/where: .* holds for 1 of the 6 points .*\(e\)"),
         ({"where": "m3 = 60", **axes()}, "three/where: .* it is no formula; .* m1, m2, m3"),
@@ -84,6 +88,17 @@ def test_a_selection_on_a_line_is_computed_and_not_drawn(tmp_path: Path) -> None
         (axes("m1 +"), "three/axes/x/label: .* it is no formula"),
         (axes("m1", "log(m2)"), r"three/axes/y/label: .*no value for m1 = 100, m2 = 0"),
         (axes("m2", "m2 - m1 + m1"), r'"a" and "b" both lie at 0, 0; choose one plane .* `where`'),
+        (
+            {"axes": {**axes()["axes"], "y": {"label": "m2", "title": "t", "scale": "log"}}},
+            'three/axes/y/scale: .* logarithmic, but the point "a" lies at 0 on it',
+        ),
+        (
+            {
+                "axes": {"x": {"label": "150 - m1", "title": "t", "scale": "log"}},
+                "where": "m3 == 0",
+            },
+            'three/axes/x/scale: .* logarithmic, but the point "f" lies at -250 on it',
+        ),
         ({"boundary": "m1 >= m3", **axes("m1", "m2")}, "three/boundary: .* not linear in the axes"),
         ({"planes": {"p": axes()}, **axes()}, "planes cannot be given beside axes"),
         ({}, "three: axes, or else planes, must be given"),
@@ -94,6 +109,14 @@ def test_a_plane_that_is_none_is_refused(
 ) -> None:
     with pytest.raises(UserError, match=f"config key analyses/{message}|{message}"):
         planes_of(tmp_path, ROWS, **plane)
+
+
+def test_a_point_at_0_on_a_logarithmic_axis_can_be_computed_where_nothing_is_drawn(
+    tmp_path: Path,
+) -> None:
+    scale = {"axes": {**axes()["axes"], "y": {"label": "m2", "title": "t", "scale": "log"}}}
+    assert not planes_of(tmp_path, ROWS, select=["a"], **scale)["three"].can_draw
+    assert planes_of(tmp_path, ROWS, where="m2 > 0", **scale)["three"].can_draw
 
 
 def test_no_plane_can_take_the_name_of_another_folder(tmp_path: Path) -> None:

@@ -99,8 +99,12 @@ def test_the_measurement_that_is_named_says_which_parameter_is_tested(tmp_path: 
     assert model.poi is not None
     model = Backgrounds(tmp_path, {"": "BkgOnly.json"}, "Other").model(signal, operations)
     assert model.poi is None  # no sample has mu_other: no signal
-    with pytest.raises(UserError, match=r"BkgOnly.json: .*Nothing"):
-        Backgrounds(tmp_path, {"": "BkgOnly.json"}, "Nothing")
+    expected = (
+        r"config key likelihood/measurement: BkgOnly.json: measurement \"Othre\" is unknown; "
+        r"did you mean \"Other\"\? valid: NormalMeasurement, Other$"
+    )
+    with pytest.raises(UserError, match=expected):
+        Backgrounds(tmp_path, {"": "BkgOnly.json"}, "Othre")
 
 
 def test_patch_files_are_unpacked_by_pattern_from_any_folder(tmp_path: Path) -> None:

@@ -75,6 +75,22 @@ def test_one_patchset_belongs_to_the_background_that_its_digest_names(tmp_path: 
     assert (one.background.member, one.source) == ("a/other.json", "patches/p.json")
 
 
+@pytest.mark.parametrize("name", ["5x/y", "report", "a b"])
+def test_a_name_that_the_config_refuses_is_refused_before_anything_is_fetched(
+    tmp_path: Path, name: str
+) -> None:
+    made = scaffold(tmp_path, tmp_path, DOI, "--name", name)
+    assert made.returncode == 1
+    assert f'error: name of the analysis: found the name "{name}"' in made.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_doi_of_a_table_is_told_from_that_of_an_archive(tmp_path: Path) -> None:
+    made = scaffold(tmp_path, tmp_path, "10.17182/hepdata.90607.v2/t13")
+    expected = "error: 10.17182/hepdata.90607.v2/t13: found the DOI of a table; expected"
+    assert made.stderr.startswith(expected)
+
+
 def test_regions_with_the_same_points_make_one_analysis(tmp_path: Path) -> None:
     files = {}
     for region in ("SR-low", "SR-high"):

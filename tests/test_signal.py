@@ -109,6 +109,16 @@ def test_two_analyses_are_compared_point_by_point_and_by_their_contours(
     assert (tmp_path / "both.png").stat().st_size > 10_000
 
 
+def test_an_analysis_without_contours_cannot_be_compared(run: Path) -> None:
+    script = ROOT / "workflow" / "scripts" / "compare_scans.py"
+    for folders in (("as_yields", "nowhere"), ("nowhere", "small")):
+        command = [sys.executable, str(script), *(str(run / name) for name in folders)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert f"error: {run / 'nowhere'}: found no contours.json" in done.stderr
+        assert "at least three points" in done.stderr and "room" not in done.stderr
+
+
 def test_the_patches_made_from_yields_are_there_as_files(run: Path) -> None:
     patch = read_json(run / "as_yields/likelihood/members/signal/signal_200_0.json")
     assert patch[0]["value"]["name"] == "signal_200_0"
@@ -157,7 +167,7 @@ def entry(**keys: Any) -> dict[str, Any]:
     ("own", "expected"),
     [
         (entry(background_of="smal"), 'analyses/mine/background_of: analysis "smal" is unknown'),
-        (entry(background_of="mine"), 'analysis "mine" is unknown'),
+        (entry(background_of="mine"), "background_of: mine names itself; name the analysis"),
         (entry(points="points.csv"), "points cannot be given beside background_of and signal"),
         (entry(signal={}), "points, or else background_of and signal, must be given"),
         (entry(signal={"yields": "a", "patchset": "b"}), "found yields and patchset; expected"),

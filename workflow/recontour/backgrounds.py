@@ -9,7 +9,7 @@ from typing import Any
 import histfit
 
 from recontour import patches
-from recontour.errors import UserError
+from recontour.errors import UserError, known
 from recontour.files import read_json
 from recontour.likelihood import Patch
 
@@ -30,8 +30,9 @@ class Backgrounds:
         self._specs = {region: read_json(members / file) for region, file in files.items()}
         self._compiled: dict[str, histfit.Background] = {}
         for region, file in files.items():
+            spec = self._specs[region]
+            check_measurement(measurement, spec, file)
             try:
-                spec = self._specs[region]
                 self._compiled[region] = histfit.Background(spec, measurement or None)
             except histfit.HistfitError as error:
                 raise UserError(f"{file}: {error}") from None
@@ -41,3 +42,11 @@ class Backgrounds:
         region. Raises UserError or HistfitError."""
         workspace = patches.apply(self._specs[patch.region], operations, patch.name)
         return self._compiled[patch.region].model(workspace)
+
+
+def check_measurement(name: str, spec: Mapping[str, Any], file: str) -> None:
+    """Raise UserError if the workspace in `file` has no measurement of this name, if one is
+    given."""
+    if name:
+        names = [measurement["name"] for measurement in spec["measurements"]]
+        known(name, names, f"config key likelihood/measurement: {file}: measurement")

@@ -50,9 +50,12 @@ def main(function: Callable[[], None]) -> NoReturn:
 
 
 class _Escaped(io.TextIOBase):
-    """A stream, and so a log, in which no content of a file can steer a terminal."""
+    """A stream, and so a log, in which no content of a file can steer a terminal, and what its
+    encoding cannot express, as ± in ASCII, is escaped, too."""
 
     def __init__(self, stream: TextIO) -> None:
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
         self._stream = stream
 
     def write(self, text: str) -> int:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import difflib
+import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from jsonschema.exceptions import ValidationError
 from recontour import selection, signals
 from recontour.cross_sections import CrossSections, check_coverage
 from recontour.cross_sections import read as read_cross_sections
-from recontour.errors import UserError, masked, printable
+from recontour.errors import UserError, known, masked, printable
 from recontour.likelihood import Point
 
 SCHEMA = Path(__file__).resolve().parents[1] / "schemas" / "config.schema.yaml"
@@ -46,7 +46,8 @@ def complete(config: dict[str, Any]) -> None:
     Raises UserError for the first mistake, naming the key.
     """
     rules = schema()
-    _read_numbers(config, rules)
+    _read_texts(config, rules)
+    _check_finite(config)
     _inherit(config.get("analyses"))
     error = min(
         Draft202012Validator(rules).iter_errors(config),
@@ -61,8 +62,19 @@ def complete(config: dict[str, Any]) -> None:
     for name, entry in config["analyses"].items():
         _check_choices(entry, f"config key analyses/{name}")
     _add_defaults(config, rules)
+    if not config["run"]:
+        listed = printable(", ".join(config["analyses"]))
+        raise UserError(f"config key run: found no analysis; name one or more of {listed}")
     for name in config["run"]:
         known(name, config["analyses"], "config key run: analysis")
+
+
+def check_name(name: str) -> None:
+    """Raise UserError if no analysis can have this name."""
+    rules = schema()["properties"]["analyses"]["propertyNames"]
+    error = next(Draft202012Validator(rules).iter_errors(name), None)
+    if error is not None:
+        raise UserError(_name_message(error, "name of the analysis"))
 
 
 def mirror(config: Mapping[str, Any], analysis: str, root: Path) -> str:
@@ -105,7 +117,7 @@ def scans(config: Mapping[str, Any], root: Path) -> dict[str, Scan]:
             paths[name] = Path(signals.files(own)[0])
             listed[name] = signals.points(own)
         else:
-            paths[name] = locate(entry["points"], root)
+            paths[name] = _given(entry["points"], root, f"analyses/{name}/points")
             listed[name] = selection.read_points(paths[name])
     points = {name: table.points for name, table in listed.items()}
     wanted = {name: entry["select"] for name, entry in config["analyses"].items()}
@@ -117,11 +129,16 @@ def scans(config: Mapping[str, Any], root: Path) -> dict[str, Scan]:
 
 
 def signal(config: Mapping[str, Any], analysis: str, root: Path) -> dict[str, str]:
-    """The user's own signal of an analysis, with paths; empty if it has the published ones."""
+    """The user's own signal of an analysis, with paths; empty if it has the published ones.
+    Raises UserError for a file or folder that is not there."""
     entry = config["analyses"][analysis]["signal"]
     if not any(entry.values()):
         return {}
-    return {form: str(locate(path, root)) if path else "" for form, path in entry.items()}
+    key = f"analyses/{analysis}/signal"
+    return {
+        form: str(_given(path, root, f"{key}/{form}")) if path else ""
+        for form, path in entry.items()
+    }
 
 
 def likelihood_of(config: Mapping[str, Any], analysis: str) -> str:
@@ -138,7 +155,8 @@ def cross_sections(
     for name, entry in config["analyses"].items():
         if entry["cross_sections"]:
             labels = scans[name].listed.labels
-            table = read_cross_sections(locate(entry["cross_sections"], root), labels)
+            path = _given(entry["cross_sections"], root, f"analyses/{name}/cross_sections")
+            table = read_cross_sections(path, labels)
             check_coverage(table, scans[name].points, labels)
             tables[name] = table
     return tables
@@ -150,6 +168,12 @@ def _chosen(wanted: Any, points: Mapping[str, Sequence[Point]]) -> dict[str, lis
         wanted = [wanted]
     chosen: dict[str, list[Any]] = {}
     for entry in wanted:
+        opened, closed = (sum(map(str(entry).count, pair)) for pair in ("([", ")]"))
+        if isinstance(entry, str) and opened != closed:
+            raise UserError(
+                f'config key select: "{printable(entry)}" has a bracket without its partner; quote '
+                "the whole for the shell, as in --config 'select=(900, 250)'"
+            )
         refusals = []
         for name in points:
             try:
@@ -190,16 +214,15 @@ def locate(path: str, root: Path) -> Path:
     return here if here.exists() or not (root / path).exists() else root / path
 
 
-def known(name: str, valid: Iterable[str], what: str) -> str:
-    """`name` itself if it is one of `valid`. Raises UserError with the nearest match and the valid
-    names; `what` says what the name is of."""
-    valid = list(valid)
-    if name in valid:
-        return name
-    near = difflib.get_close_matches(name, valid, n=1)
-    hint = f'did you mean "{near[0]}"? ' if near else ""
-    listed = ", ".join(map(str, valid)) or "none"
-    raise UserError(f'{what} "{printable(name)}" is unknown; {hint}valid: {listed}')
+def _given(path: str, root: Path, key: str) -> Path:
+    """A file or folder that must be there."""
+    found = locate(path, root)
+    if not found.exists():
+        raise UserError(
+            f"config key {key}: found neither {printable(path)} nor {printable(root / path)}; name "
+            "a file that is there, or make it"
+        )
+    return found
 
 
 def _inherit(analyses: Any) -> None:
@@ -214,8 +237,13 @@ def _inherit(analyses: Any) -> None:
     for name, entry in analyses.items():
         if not isinstance(entry, dict) or not entry.get("background_of"):
             continue
-        what = f"config key analyses/{name}/background_of: analysis"
-        base = analyses[known(str(entry["background_of"]), owners, what)]
+        key = f"config key analyses/{name}/background_of"
+        if entry["background_of"] == name:
+            raise UserError(
+                f"{key}: {printable(name)} names itself; name the analysis whose published "
+                f"background it takes: {printable(', '.join(owners))}"
+            )
+        base = analyses[known(str(entry["background_of"]), owners, f"{key}: analysis")]
         skipped = {*PLANE_KEYS, "planes"} if {"axes", "planes"} & entry.keys() else set()
         for key in INHERITED:
             if key in base and key not in entry and key not in skipped:
@@ -284,6 +312,8 @@ def _message(error: ValidationError) -> str:
             known(unknown, valid, f"{where}: key" if path else "config: key")
         except UserError as unknown_key:
             return f"{unknown_key} ({DOCUMENTED})"
+    if "propertyNames" in error.absolute_schema_path and "description" in error.schema:
+        return _name_message(error, where)
     if error.validator == "required":
         missing = [key for key in error.validator_value if key not in error.instance]
         return f"{where}: {' and '.join(missing)} must be given; {DOCUMENTED}"
@@ -292,9 +322,17 @@ def _message(error: ValidationError) -> str:
     return f"{where}: {masked(error.message)}{expected}"
 
 
-def _read_numbers(value: Any, rules: Mapping[str, Any]) -> None:
+def _name_message(error: ValidationError, where: str) -> str:
+    """What is wrong with a name that a user chose."""
+    found = f'found the name "{printable(error.instance)}"'
+    if error.validator == "not":
+        found += ", which the workflow needs itself"
+    return f"{where}: {found}; expected {' '.join(error.schema['description'].split())}"
+
+
+def _read_texts(value: Any, rules: Mapping[str, Any]) -> None:
     """Read numbers, true and false where the schema has them and the command line gave texts, as
-    Snakemake does within `--config key={...}`, in place."""
+    Snakemake does within `--config key={...}`, and one text as the list of it, in place."""
     if not isinstance(value, dict):
         return
     for key, content in value.items():
@@ -302,7 +340,18 @@ def _read_numbers(value: Any, rules: Mapping[str, Any]) -> None:
         if rule.get("type") in ("integer", "number", "boolean") and isinstance(content, str):
             with contextlib.suppress(yaml.YAMLError):
                 value[key] = yaml.safe_load(content)
-        _read_numbers(content, rule)
+        elif rule.get("type") == "array" and isinstance(content, str):
+            value[key] = [content] if content else []
+        _read_texts(content, rule)
+
+
+def _check_finite(value: Any, key: str = "") -> None:
+    """Raise UserError for a number that is infinite or none (.inf, .nan): JSON has neither."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"config key {printable(key)}: found {value}; expected a finite number")
+    if isinstance(value, dict | list):
+        for part, content in value.items() if isinstance(value, dict) else enumerate(value):
+            _check_finite(content, f"{key}/{part}".lstrip("/"))
 
 
 def _rule(rules: Mapping[str, Any], key: str) -> Mapping[str, Any]:

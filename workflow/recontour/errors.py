@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Iterable
 
 _SECRETS = re.compile(
     r"(?P<user>(?<=://)[^/@\s'\"]+(?=@))"
@@ -10,6 +12,10 @@ _SECRETS = re.compile(
     r"=[^&\s'\")]*",
     re.IGNORECASE,
 )
+
+
+LISTED = 20
+"""Valid names that an error lists at most."""
 
 
 class UserError(Exception):
@@ -38,3 +44,16 @@ def masked(text: object) -> str:
         return "***" if found["user"] else f"{found['key']}=***"
 
     return _SECRETS.sub(mask, printable(text))
+
+
+def known(name: str, valid: Iterable[str], what: str) -> str:
+    """`name` itself if it is one of `valid`. Raises UserError with the nearest match and the valid
+    names, if these are not too many; `what` says what the name is of."""
+    valid = list(valid)
+    if name in valid:
+        return name
+    near = difflib.get_close_matches(name, valid, n=1)
+    hint = f'did you mean "{near[0]}"? ' if near else ""
+    more = f", … ({len(valid)} in all)" if len(valid) > LISTED else ""
+    listed = printable(", ".join(map(str, valid[:LISTED])) + more) or "none"
+    raise UserError(f'{what} "{printable(name)}" is unknown; {hint}valid: {listed}')

@@ -25,6 +25,7 @@ HEPDATA = Endpoints()
 PATIENCE = Limits()
 
 _DOI = re.compile(r"10\.[0-9]{4,9}(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+")
+_TABLE_DOI = re.compile(r".+/t[0-9]+")
 _ARCHIVE_TYPES = "application/x-tar, application/zip"  # what pyhf asks HEPData for
 
 
@@ -69,6 +70,12 @@ def fetch_resource(
     unless these are None.
     A download that broke off stays as `<destination>.part` and is resumed. Raises UserError.
     """
+
+    if _TABLE_DOI.fullmatch(doi):
+        raise UserError(
+            f"{doi}: found the DOI of a table; expected that of the full likelihood, which ends in "
+            "/r and a number and stands among the resources on the record's page"
+        )
 
     def check(path: Path, where: str) -> None:
         found = path.stat().st_size

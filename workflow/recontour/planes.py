@@ -10,7 +10,7 @@ import numpy as np
 
 from recontour import formula
 from recontour.config import PLANE_KEYS, Scan
-from recontour.errors import UserError, printable
+from recontour.errors import UserError, known, printable
 from recontour.likelihood import Point
 
 NEEDED = {1: 2, 2: 3}
@@ -45,8 +45,9 @@ class Plane:
 
 def planes(config: Mapping[str, Any], scans: Mapping[str, Scan]) -> dict[str, Plane]:
     """The planes of all analyses, by the folder of their results. Raises UserError naming the
-    config key, for a formula that is none, a plane that holds too few of the table's points, and
-    two selected points on one place, or all on a line."""
+    config key, for a formula that is none, a plane that holds too few of the table's points, two
+    selected points on one place, all on a line, or one at 0 on a logarithmic axis, and tolerance
+    for a point that is not there."""
     found = {}
     for analysis, entry in config["analyses"].items():
         for folder, key, settings in _settings(analysis, entry):
@@ -92,6 +93,9 @@ def _plane(
         )
     if len(axes) == 1 and settings["published"]:
         raise UserError(f"{key}/published: a contour needs two axes; add the axis y, or leave it")
+    names = dict.fromkeys(point.name for point in scan.listed.points)
+    for name in settings["tolerance"]["disagreements"]:
+        known(name, names, f"{key}/tolerance/disagreements: point")
     on_plane = {point.name for point in listed}
     points = tuple(point for point in scan.points if point.name in on_plane)
     places = _places(points, labels, axes, key)
@@ -101,6 +105,8 @@ def _plane(
             f"{key}/axes: all {len(points)} points lie on a line; draw CLs over the axis x alone, "
             "or choose other axes"
         )
+    if can_draw:
+        _check_logarithmic(points, places, axes, key)
     boundary = None
     if settings["boundary"]:
         shown = [axes[axis]["label"] for axis in sorted(axes)]
@@ -139,6 +145,20 @@ def _places(
             )
         places[place] = point.name
     return np.array(list(places), dtype=float).reshape(len(points), len(axes))
+
+
+def _check_logarithmic(
+    points: Sequence[Point], places: np.ndarray, axes: Mapping[str, Any], key: str
+) -> None:
+    """Raise UserError for a point at 0 or below on a logarithmic axis."""
+    for axis, column in zip(sorted(axes), places.T, strict=True):
+        lowest = int(column.argmin())
+        if axes[axis]["scale"] == "log" and column[lowest] <= 0:
+            raise UserError(
+                f"{key}/axes/{axis}/scale: the axis is logarithmic, but the point "
+                f'"{points[lowest].name}" lies at {column[lowest]:g} on it; make it linear, or '
+                "choose points above 0 with `where` or `select`"
+            )
 
 
 def _values(labels: Sequence[str], point: Point) -> dict[str, Any]:

@@ -62,7 +62,12 @@ def missing(joined: Sequence[Patch]) -> dict[str, list[str]]:
 def find(joined: Sequence[Patch], wanted: str) -> Patch:
     """The patch `<region>/<name>`, or `<name>` if there is but one region. Raises UserError."""
     region, _, name = wanted.rpartition("/")
-    held = [patch for patch in selection.select(joined, name) if patch.region == region]
+    try:
+        chosen = selection.select(joined, name)
+    except UserError as refusal:
+        reason = str(refusal).removeprefix("select: ")  # a key that no one has set here
+        raise UserError(f'there is no patch "{printable(wanted)}": {reason}') from None
+    held = [patch for patch in chosen if patch.region == region]
     if not held:
         places = [f"{p.region}/{p.name}".strip("/") for p in joined if p.name == name]
         raise UserError(

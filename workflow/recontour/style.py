@@ -19,7 +19,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 
-from recontour.errors import printable
+from recontour import texts
+from recontour.errors import UserError, printable
 from recontour.files import atomic_write
 
 OURS = "black"
@@ -92,11 +93,18 @@ LONGEST_NAME = 48
 @contextmanager
 def new_figure(width: float, height: float) -> Iterator[Figure]:
     """An empty figure of this size in inches, to be drawn and saved within the block, where the
-    style holds."""
+    style holds. Raises UserError for TeX that matplotlib cannot draw."""
     with rc_context(RC):
         figure = Figure(figsize=(width, height))
         FigureCanvasAgg(figure)
-        yield figure
+        try:
+            yield figure
+        except ValueError as error:
+            if not texts.of_mathtext(error):
+                raise
+            _, text, *_ = str(error).splitlines()
+            where = "in `title`, `labels` or `axes` of the config"
+            raise UserError(f"{where}: {texts.explained(error, text)}") from None
 
 
 def save(figure: Figure, out: Sequence[Path | str]) -> None:

@@ -3,6 +3,7 @@
 import atexit
 import gc
 import io
+import os
 import re
 import shutil
 import subprocess
@@ -58,9 +59,9 @@ if WORKFLOW.is_relative_to(Path.cwd()):
     WORKFLOW = WORKFLOW.relative_to(Path.cwd())
 sys.path.insert(0, str(WORKFLOW.absolute()))
 
-from recontour import batches, imports, planes, progress, signals, workdir
+from recontour import batches, imports, planes, progress, signals, texts, workdir
 from recontour import config as configuration
-from recontour.errors import UserError, explanation, printable
+from recontour.errors import UserError, explanation, known, printable
 
 try:
     configuration.complete(config)
@@ -103,22 +104,40 @@ wildcard_constraints:
 
 
 def begin():
-    """Stop before the first job if another run works here; otherwise tell how far this one is. Dry
-    runs do not come this far."""
+    """Stop before the first job if another run works here, or if a figure could not be drawn after
+    all fits; otherwise tell how far this one is. Dry runs do not come this far."""
     if not RUN.alone():
         sys.exit(f"error: {RUN.other()}; wait until it has ended")
+    fits = [
+        job for job in workflow.dag.needrun_jobs() if "journal" in job.params.keys()
+    ]
+    try:
+        for name in sorted({job.wildcards.analysis for job in fits}):
+            if drawn_planes(name):
+                texts.check(name, ANALYSES[name])
+    except UserError as error:
+        sys.exit(f"error: {printable(error)}")
     progress.write_plan(
         progress.Batch(job.output[0], job.params.journal, len(job.params.points))
-        for job in workflow.dag.needrun_jobs()
-        if "journal" in job.params.keys()
+        for job in fits
     )
     progress.show()
 
 
+TARGETS = ("exports", "report", "upper_limits")
+UNKNOWN = rf"[A-Za-z0-9_-]+|results/((?!({'|'.join(map(re.escape, ANALYSES))})/)[^/]+/.+|[^/]+)"
+
+
 def refuse(wildcards):
-    """End with the valid names, where a user asks for an analysis that the config does not hold."""
+    """End with the valid names, where a user asks for what matches `UNKNOWN`."""
+    name = wildcards.unknown
+    if os.path.exists(name) and name not in workflow.dag_settings.targets:
+        return "what no rule makes"  # then Snakemake takes the user's file as it is
+    folder, _, file = name.removeprefix("results/").partition("/")
     try:
-        configuration.known(wildcards.unknown, ANALYSES, "target")
+        if file:
+            known(folder, ANALYSES, f"target {name}: analysis")
+        known(name, [*ANALYSES, *TARGETS], "target")
     except UserError as error:
         sys.exit(f"error: {printable(error)}")
 

@@ -43,8 +43,15 @@ def main() -> None:
 
 
 def read(folder: Path) -> tuple[dict, points.Points]:
-    """The contours and the points of an analysis."""
-    contours = read_json(folder / "contours.json")
+    """The contours and the points of an analysis. Raises UserError if there are none."""
+    try:
+        contours = read_json(folder / "contours.json")
+    except FileNotFoundError:
+        raise UserError(
+            f"{folder}: found no contours.json; expected the folder of an analysis, or of one of "
+            "its planes, that has been run (snakemake --cores 2 <analysis>) and has at least three "
+            "points, not all on a line: of fewer, no contour is drawn"
+        ) from None
     return contours, points.of_plane(folder / "cls.csv", contours)
 
 

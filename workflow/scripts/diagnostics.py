@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import histfit
-from recontour import cli, diagnostic_figures, diagnostics, patches, regions
+from recontour import backgrounds, cli, diagnostic_figures, diagnostics, patches, regions
 from recontour.errors import UserError, printable
 from recontour.files import read_json, sha256, write_json
 from recontour.seals import seal_folder
@@ -30,7 +30,9 @@ def main() -> None:
 
     index = patches.read_index(options.patches)
     patch = regions.find(index.patches, options.patch)
-    background = read_json(options.members / options.backgrounds[patch.region])
+    file = options.backgrounds[patch.region]
+    background = read_json(options.members / file)
+    backgrounds.check_measurement(options.measurement, background, file)
     operations = patches.load_patch(options.members, patch)
     workspace = patches.apply(background, operations, patch.name)
     record: dict[str, Any] = {

@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from recontour import cli, discover, scaffold
+from recontour import cli, config, discover, scaffold
 from recontour.errors import UserError, printable
 from recontour.fetch import fetch_resource
 from recontour.files import write_text
@@ -36,6 +36,7 @@ def main() -> None:
     options = parser.parse_args()
 
     name = options.name or re.sub(r"[^A-Za-z0-9]+", "_", options.doi.partition("/")[2]).strip("_")
+    config.check_name(name)
     with tempfile.TemporaryDirectory() as scratch:
         archive = Path(scratch, "archive")
         fetched = fetch_resource(
@@ -69,9 +70,9 @@ def main() -> None:
 
 def report(files: dict[Path, str], notes: list[str], entries: list[scaffold.Entry]) -> None:
     """Print what was written, what could not be known, and how to go on."""
-    config, *_ = files
+    written, *_ = files
     print(f"Written: {', '.join(map(str, files))}\n")
-    print(files[config])
+    print(files[written])
     unknown = [
         f"{entry.name}: {line.strip()}"
         for entry in entries
@@ -83,7 +84,7 @@ def report(files: dict[Path, str], notes: list[str], entries: list[scaffold.Entr
     for note in notes:
         print(f"  {printable(note)}")
     targets = " ".join(entry.name for entry in entries)
-    print(f"\nTo run it as it is: snakemake --cores 2 --configfile {config} -- {targets}")
+    print(f"\nTo run it as it is: snakemake --cores 2 --configfile {written} -- {targets}")
 
 
 if __name__ == "__main__":
