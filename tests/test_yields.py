@@ -208,3 +208,35 @@ def test_wrong_columns_are_refused_with_the_ones_that_are_expected(
         UserError, match="expected point, channel, bin, yield, a column a parameter"
     ):
         table(tmp_path, "", header)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("systematics", "systematic"),
+        ("Systematic", "systematic"),
+        ("syst", "systematic"),
+        ("sys_JES", "systematic"),
+        ("sytematic_JES", "systematic"),
+        ("stat", "statistical"),
+        ("stat_unc", "statistical"),
+        ("statistcal", "statistical"),
+        ("relative_uncertainty", "statistical or systematic"),
+        ("error", "statistical or systematic"),
+        ("regions", "region"),
+    ],
+)
+def test_a_mistyped_column_is_no_parameter_of_the_points(
+    tmp_path: Path, name: str, meant: str
+) -> None:
+    with pytest.raises(UserError) as error:
+        table(tmp_path, "a,200,SR,0,30,0.1\n", f"point,m1,channel,bin,yield,{name}\n")
+    assert f"yields.csv, column {name}: unknown" in str(error.value)
+    assert f"did you mean {meant}? Valid are point, channel, bin, yield, " in str(error.value)
+    assert "if it is a parameter of the points, rename it" in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["m_bino", "stop", "m_stau", "mu", "tau", "sin2beta", "binding"])
+def test_a_parameter_of_the_points_may_have_any_other_name(tmp_path: Path, name: str) -> None:
+    header = f"point,{name},channel,bin,yield\n"
+    assert table(tmp_path, "a,200,SR,0,30\n", header).labels == (name,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,14 @@ STATISTICAL = "statistical"
 SYSTEMATIC = "systematic"
 OPTIONAL = ("region", STATISTICAL, SYSTEMATIC)
 """Columns that may be there; more systematic ones are named `systematic_<parameter>`."""
+
+ABBREVIATED = {
+    "stat": STATISTICAL,
+    "sys": SYSTEMATIC,
+    "unc": f"{STATISTICAL} or {SYSTEMATIC}",
+    "err": f"{STATISTICAL} or {SYSTEMATIC}",
+}
+"""How a word of a column's name begins that may be meant for one of these columns."""
 
 Patch = list[dict[str, Any]]
 
@@ -147,7 +156,29 @@ def _labels(sheet: sheets.Sheet) -> tuple[str, ...]:
             f"expected {', '.join(REQUIRED)}, a column a parameter of the points (letters, digits "
             f"and _), and, if you wish, {', '.join(OPTIONAL)}, {SYSTEMATIC}_<parameter>"
         )
+    for label in labels:
+        meant = _meant(label)
+        if meant:
+            raise UserError(
+                f"{sheet.path}, column {label}: unknown, and as a parameter of the points it would "
+                f"change no yield; did you mean {meant}? Valid are {', '.join(REQUIRED)}, "
+                f"{', '.join(OPTIONAL)}, {SYSTEMATIC}_<parameter>; if it is a parameter of the "
+                "points, rename it"
+            )
     return labels
+
+
+def _meant(label: str) -> str | None:
+    """The optional column that a label may be meant for: a word of it is nearly that name, or one
+    that people write for it."""
+    for word in label.lower().split("_"):
+        near = difflib.get_close_matches(word, OPTIONAL, n=1, cutoff=0.8)
+        if near:
+            return near[0]
+        for start, meant in ABBREVIATED.items():
+            if word.startswith(start):
+                return meant
+    return None
 
 
 def _bin(row: sheets.Row, columns: Sequence[str]) -> Bin:
