@@ -198,6 +198,37 @@ def test_what_does_not_fit_the_background_is_refused_with_what_does(
 
 
 @pytest.mark.parametrize(
+    ("parameter", "what"),
+    [
+        ("lumi", "lumi is a lumi of the background"),
+        ("mu_SIG", "mu_SIG is the parameter of interest of the background"),
+        ("staterror_SR", "staterror_SR is a staterror of the background"),
+        ("mu_B", "mu_B is a normfactor of the background"),
+    ],
+)
+def test_a_systematic_uncertainty_of_another_kind_of_parameter_is_refused(
+    tmp_path: Path, parameter: str, what: str
+) -> None:
+    spec = two_channels()
+    factor = {"name": "mu_B", "type": "normfactor", "data": None}
+    spec["channels"][1]["samples"][0]["modifiers"].append(factor)
+    header = f"point,m1,channel,bin,yield,systematic_{parameter}\n"
+    found = table(tmp_path, "a,200,SR,0,30,0.1\na,200,SR,1,20,0.2\n", header)
+    with pytest.raises(UserError) as error:
+        yields.patches(found, spec)
+    assert f"yields.csv, column systematic_{parameter}: {what}; expected" in str(error.value)
+    assert "rename the column" in str(error.value)
+
+
+@pytest.mark.parametrize("columns", ["systematic_", "systematic,systematic_signal_systematic"])
+def test_each_systematic_uncertainty_has_a_parameter_of_its_own(
+    tmp_path: Path, columns: str
+) -> None:
+    with pytest.raises(UserError, match=r"column systematic_.*: expected systematic_<parameter>"):
+        table(tmp_path, "", f"point,m1,channel,bin,yield,{columns}\n")
+
+
+@pytest.mark.parametrize(
     "header",
     ["name,m1,channel,bin,yield\n", "point,channel,bin,yield\n", "point,m 1,channel,bin,yield\n"],
 )
