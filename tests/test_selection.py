@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from recontour import cross_sections, yields
 from recontour.errors import UserError
 from recontour.likelihood import Patch, Point, index_patchset
 from recontour.patches import write_index
@@ -105,7 +106,6 @@ def test_a_table_that_agrees_passes_in_any_order(tmp_path: Path) -> None:
         (("name,m1,m2", *ROWS[1:]), "nothing for hbb_900_250 (900, 250)"),
         (("name,m1,m2", *ROWS, "x,1,2"), "x (1, 2) for nothing"),
         (("name,m1,m2", *ROWS[1:], "hbb_900_250,900,251"), "hbb_900_250 (900, 251) for hbb_900_2"),
-        (("name,m1,m2", *ROWS, ROWS[0]), "a name stands twice"),
     ],
 )
 def test_a_table_that_differs_is_refused_with_its_rows_and_the_remedy(
@@ -128,12 +128,16 @@ def test_the_remedy_makes_a_table_that_passes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        (b"", "its first line should be"),
-        (b"m1,m2\n", "its first line should be"),
-        (b"name\n", "its first line should be"),
-        (b"name,m1\na\n", "the row a should hold a name"),
-        (b"name,m1\na,1,2\n", "the row a,1,2 should hold"),
-        (b"name,m1\n../a,1\n", "the row ../a,1 should hold a name of letters"),
+        (b"", "found the columns none; expected name and the labels of the points"),
+        (b"m1,m2\n", "found the columns m1, m2; expected name and the labels"),
+        (b"name\n", "found the columns name; expected name and the labels"),
+        (b"name,m1\n\n", "holds no points; expected a row a point"),
+        (b"name;m1;m2\na;1;2\n", 'found the first line "name;m1;m2"; expected commas between'),
+        (b"name\tm1\na\t1\n", 'found the first line "name\\tm1"; expected commas between'),
+        (b"name,m1\na\n", "row 2: found a, expected a name"),
+        (b"name,m1\na,1,2\n", "row 2: found a,1,2, expected a name"),
+        (b"name,m1\n../a,1\n", "row 2: found ../a,1, expected a name of letters"),
+        (b"name,m1\na,1\n\na,1\n", "row 4: point a stands in row 2, too; remove one of the two"),
         (b"name,m1\n\xff,1\n", "not a table in CSV form"),
         (b'name,m1\n"a,1\n', "not a table in CSV form"),
     ],
@@ -143,6 +147,30 @@ def test_what_is_no_table_of_points_is_refused(tmp_path: Path, text: bytes, prob
     with pytest.raises(UserError) as caught:
         read_points(tmp_path / "points.csv")
     assert problem in str(caught.value)
+
+
+def test_a_table_that_excel_has_written_is_read(tmp_path: Path) -> None:
+    (tmp_path / "points.csv").write_bytes(b"\xef\xbb\xbfname,m1\r\na, 1\r\n\r\nb,x \r\n")
+    assert read_points(tmp_path / "points.csv").points == (Point("a", (1,)), Point("b", ("x",)))
+
+
+def test_a_folder_is_no_table(tmp_path: Path) -> None:
+    for read in (read_points, yields.read, lambda path: cross_sections.read(path, LABELS)):
+        with pytest.raises(UserError, match="is a folder, not a table of "):
+            read(tmp_path)
+
+
+def test_a_table_that_may_not_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The user may be root, who may read all."""
+
+    def refuse(*arguments: Any, **options: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(UserError, match=r"points\.csv: no permission to read this table of points"):
+        read_points(tmp_path / "points.csv")
 
 
 def test_a_missing_table_of_points_is_named(tmp_path: Path) -> None:

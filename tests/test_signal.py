@@ -192,6 +192,11 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
             signals.points(NONE | {form: str(tmp_path / "none")})
 
 
+def test_a_folder_is_no_patchset(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is a folder, not a patchset"):
+        signals.points(NONE | {"patchset": str(tmp_path)})
+
+
 def test_a_point_without_patch_is_named_with_what_the_folder_holds(tmp_path: Path) -> None:
     write_forms(tmp_path)
     (tmp_path / "mine.csv").write_text("name,m1,m2\nsignal_1_2,1,2\n", encoding="utf-8")

@@ -78,6 +78,11 @@ def test_without_luminosity_or_uncertainties_there_is_only_the_normfactor(tmp_pa
     assert [m["type"] for m in operation["value"]["modifiers"]] == ["normfactor"]
 
 
+def test_a_table_with_other_separators_is_refused_with_what_was_found(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match='found the first line "point;m1;channel;bin;yield"; exp'):
+        table(tmp_path, "a;200;SR;0;1,5\n", "point;m1;channel;bin;yield\n")
+
+
 def test_the_bins_may_come_in_any_order(tmp_path: Path) -> None:
     found = table(tmp_path, "a,200,0,SR,1,20,,\na,200,0,SR,0,30,,\n")
     (operation,) = yields.patches(found, background())["a"]

@@ -117,6 +117,22 @@ def sha256(path: Path | str) -> str:
 
 
 @contextmanager
+def reading(path: Path | str, what: str) -> Iterator[None]:
+    """Turn what reading a file that a user names may raise into a UserError: it is not there, or is
+    a folder, or no one may read it. `what` it should be."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError):
+        raise UserError(f"{path}: there is no such {what}; check the config") from None
+    except IsADirectoryError:
+        raise UserError(f"{path}: is a folder, not a {what}; check the config") from None
+    except PermissionError:
+        raise UserError(
+            f"{path}: no permission to read this {what}; change that, as with chmod a+r"
+        ) from None
+
+
+@contextmanager
 def json_errors(where: object) -> Iterator[None]:
     """Turn what decoding JSON may raise into a UserError about the text `where`."""
     remedy = "download or make the file anew"
