@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from recontour import config, signals
 from recontour.errors import UserError
 from recontour.files import read_json
@@ -205,6 +206,17 @@ def test_a_point_without_patch_is_named_with_what_the_folder_holds(tmp_path: Pat
         signals.bring(NONE | form, tmp_path / "members", background())
     assert "point signal_1_2: there is no patch" in str(error.value)
     assert "the folder holds signal_200_0.json" in str(error.value)
+
+
+def test_a_damaged_patch_of_ones_own_is_to_be_made_anew(mine: Path) -> None:
+    write_forms(mine)
+    (mine / "patches/signal_200_0.json").write_text("[{", encoding="utf-8")
+    settings = yaml.safe_load((mine / "config/config.yaml").read_text(encoding="utf-8"))
+    settings["analyses"]["mine"]["signal"] = {"patches": "patches", "table": "mine.csv"}
+    write_config(mine, settings)
+    finished = snakemake(mine, "results/mine/likelihood/patches.csv")
+    assert "error: patches/signal_200_0.json: not JSON" in finished.stdout
+    assert "make the file anew" in finished.stdout.splitlines()[-1]
 
 
 def test_with_several_regions_the_table_says_which(tmp_path: Path) -> None:

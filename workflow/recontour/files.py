@@ -19,6 +19,9 @@ import orjson
 
 from recontour.errors import UserError, printable
 
+ANEW = "download or make the file anew"
+"""The remedy for a damaged file."""
+
 
 @contextmanager
 def atomic_write(path: Path | str, mode: str = "w") -> Iterator[IO[Any]]:
@@ -135,22 +138,21 @@ def reading(path: Path | str, what: str) -> Iterator[None]:
 @contextmanager
 def json_errors(where: object) -> Iterator[None]:
     """Turn what decoding JSON may raise into a UserError about the text `where`."""
-    remedy = "download or make the file anew"
     try:
         yield
     except UnicodeError as error:
         reason = getattr(error, "reason", "wrong bytes")
         at = f" at {error.start}" if isinstance(error, UnicodeDecodeError) else ""
-        raise UserError(f"{where}: not UTF-8 text ({reason}{at}); {remedy}") from None
+        raise UserError(f"{where}: not UTF-8 text ({reason}{at}); {ANEW}") from None
     except json.JSONDecodeError as error:
         raise UserError(
             f"{where}: not JSON: {printable(error.msg)} (line {error.lineno}, "
-            f"column {error.colno}); {remedy}"
+            f"column {error.colno}); {ANEW}"
         ) from None
     except RecursionError:
-        raise UserError(f"{where}: JSON nested too deeply to be a likelihood; {remedy}") from None
+        raise UserError(f"{where}: JSON nested too deeply to be a likelihood; {ANEW}") from None
     except _Refused as error:
-        raise UserError(f"{where}: {error}; {remedy}") from None
+        raise UserError(f"{where}: {error}; {ANEW}") from None
 
 
 def strict_value(value: Any, text: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import difflib
 import math
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,10 +85,12 @@ def select(points: Sequence[P], wanted: Any) -> tuple[P, ...]:
     return tuple(point for point in points if point.name in chosen)
 
 
-def check_points_table(path: Path | str, labels: Sequence[str], points: Sequence[Point]) -> None:
+def check_points_table(
+    path: Path | str, labels: Sequence[str], points: Sequence[Point], right: Path
+) -> None:
     """Check that the committed table of points at `path` holds the names and values of the
-    patchset's `points`, in any order. Raises UserError saying which rows differ and how to make the
-    table anew."""
+    patchset's `points`, in any order. If not, write the `right` table, and raise UserError saying
+    which rows differ and how to take the right one."""
     table = read_points(path)
     differences = []
     if table.labels != tuple(labels):
@@ -98,13 +101,14 @@ def check_points_table(path: Path | str, labels: Sequence[str], points: Sequence
         mine, theirs = here.get(name), there.get(name)
         if mine is None or theirs is None or mine.values != theirs.values:
             differences.append(f"{_describe(mine)} for {_describe(theirs)}")
+    right.unlink(missing_ok=True)
     if differences:
+        write_points(right, Points(tuple(labels), tuple(points)))
         more = f"; and {len(differences) - 5} more" if len(differences) > 5 else ""
-        columns = f"1-{1 + len(labels)}"
         raise UserError(
             f"{path}: does not agree with the patchset: {'; '.join(differences[:5])}{more} (found "
-            f"here for what the patchset holds). If the patchset is right, make the table anew "
-            f"from patches.csv in the results: cut -d, -f{columns} patches.csv > {path}"
+            f"here for what the patchset holds). If the patchset is right, take its own table: "
+            f"{shlex.join(['cp', str(right), str(path)])}"
         )
 
 
