@@ -240,6 +240,28 @@ def test_a_patchset_of_ones_own_is_for_one_background(tmp_path: Path) -> None:
         signals.bring(form, tmp_path / "members", background(), "", "A", ["A", "B"])
 
 
+def test_yields_of_1lbb_take_the_place_of_earlier_ones_only_when_all_is_well(
+    mirror: Path, tmp_path: Path
+) -> None:
+    theory, out = tmp_path / "wino.csv", tmp_path / "yields.csv"
+    script = [sys.executable, str(ROOT / "workflow/scripts/yields_1lbb.py")]
+    options = ["--cross-sections", str(theory), "--mirror", str(mirror)]
+
+    def made(*more: str) -> subprocess.CompletedProcess[str]:
+        command = [*script, *options, *more]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    theory.write_text("m1,cross_section_fb\n150,5180.88\n1200,0.4\n", encoding="utf-8")
+    printed = made().stdout
+    assert made("--out", str(out)).stdout == ""
+    assert out.read_text(encoding="utf-8") == printed
+    assert len(printed.splitlines()) == 1 + 125 * 9
+    theory.write_text("m1,cross_section_fb\n150,5180.88\n300,386.9\n", encoding="utf-8")
+    failed = made("--out", str(out))
+    assert failed.returncode == 1 and "no row covers m1 = " in failed.stderr
+    assert out.read_text(encoding="utf-8") == printed
+
+
 @pytest.mark.long
 def test_yields_from_acceptance_and_efficiency_give_nearly_the_published_cls(
     finished_1lbb: Path, mirror: Path, tmp_path: Path
