@@ -188,7 +188,8 @@ def test_what_an_analysis_gives_itself_is_not_inherited(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    for form, what in (("patchset", "patchset"), ("yields", "table of yields")):
+    whats = {"patchset": "patchset", "yields": "table of yields", "patches": "folder of patches"}
+    for form, what in whats.items():
         with pytest.raises(UserError, match=f"none: there is no such {what}"):
             signals.points(NONE | {form: str(tmp_path / "none")})
 

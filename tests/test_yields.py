@@ -188,7 +188,8 @@ def test_a_wrong_row_is_refused_with_row_and_column(
         ),
         (
             "a,200,0,CR,0,1,,\na,200,0,CR,1,1,,\n",
-            "row 3, column bin: found 1, but channel CR of the background has 1; valid: 0",
+            "row 3, column bin: found 1, but the bins of channel CR of the background are counted "
+            "from 0; valid: 0",
         ),
         ("background,200,0,CR,0,1,,\n", "the background has a sample background in channel CR"),
         ("a,200,0,SR,0,1,2,\na,200,0,SR,1,1,,\n", "row 3, column statistical: found nothing"),

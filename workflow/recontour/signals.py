@@ -30,6 +30,10 @@ def points(signal: Signal) -> selection.Points:
             patchset = index_patchset(signal["patchset"])
         found = tuple(Point(patch.name, patch.values) for patch in patchset.patches)
         return selection.Points(patchset.labels, found)
+    if not Path(signal["patches"]).is_dir():
+        raise UserError(
+            f"{signal['patches']}: there is no such folder of patches; check the config key signal"
+        )
     return selection.read_points(signal["table"])
 
 

@@ -275,8 +275,8 @@ def _sample(
     for entry in bins:
         if entry.bin >= size:
             raise UserError(
-                f"{entry.row.where('bin')}: found {entry.bin}, but channel {name} of the "
-                f"background has {size}; valid: {', '.join(map(str, range(size)))}"
+                f"{entry.row.where('bin')}: found {entry.bin}, but the bins of channel {name} of "
+                f"the background are counted from 0; valid: {', '.join(map(str, range(size)))}"
             )
     missing = [str(i) for i in range(size) if i not in by_bin]
     if missing:
