@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -72,6 +74,13 @@ def test_where_most_points_fail_the_run_ends_with_their_reasons_and_all_that_can
     assert not (results / "summary.txt").exists()
     verdict = json.loads((results / "comparison.json").read_text(encoding="utf-8"))["verdict"]
     assert verdict == "not compared"
+    script = str(ROOT / "workflow/scripts/compare_scans.py")
+    command = [sys.executable, script, str(results), str(results), "--out", str(tmp_path / "a.png")]
+    compared = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    said = (
+        "observed CLs: no point has results in both" if left == 0 else "median difference +0.0000"
+    )
+    assert said in compared
 
 
 def in_several_ways(
