@@ -77,7 +77,7 @@ def write(folder: Path, patches: dict[str, Any] | None = None, **general: Any) -
     patches = patches or patchset()
     mirror = folder / "mirror" / DOI
     mirror.mkdir(parents=True)
-    archive = _archive({"BkgOnly.json": background(), "patchset.json": patches})
+    archive = packed({"BkgOnly.json": background(), "patchset.json": patches})
     (mirror / "r1.tar.gz").write_bytes(archive)
 
     rows = "".join(f"{x},{y}\n" for x, y in CONTOUR)
@@ -124,11 +124,11 @@ def write_config(folder: Path, config: dict[str, Any]) -> None:
     (folder / "config" / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
 
 
-def _archive(members: dict[str, Any]) -> bytes:
+def packed(members: dict[str, Any]) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
         for name, content in members.items():
-            data = json.dumps(content).encode()
+            data = content if isinstance(content, bytes) else json.dumps(content).encode()
             entry = tarfile.TarInfo(name)
             entry.size = len(data)
             tar.addfile(entry, io.BytesIO(data))

@@ -221,6 +221,12 @@ def test_without_published_contours_nothing_is_compared() -> None:
     assert result["verdict"] == "not compared"
 
 
+def test_where_failed_points_leave_no_contour_nothing_is_compared() -> None:
+    contours = ours(reason="4 of 4 points failed") | {"region": []}
+    result = compare(contours, {"observed": [circle(33)]}, scan(in_circle(33)), TOLERANCE)
+    assert (result["verdict"], result["reasons"]) == ("not compared", ["4 of 4 points failed"])
+
+
 def test_a_closed_published_contour_may_follow_the_edge_of_our_points() -> None:
     left = np.array([[0.0, 0.0], [40.0, 0.0], [40.0, 100.0], [0.0, 100.0], [0.0, 0.0]])
     line = np.array([[43.0, 0.0], [43.0, 100.0]])

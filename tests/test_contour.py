@@ -161,6 +161,22 @@ def test_failed_points_are_left_out_and_named() -> None:
     assert np.allclose(np.array(result["curves"]["observed"])[..., 0], 500, atol=1e-3)
 
 
+@pytest.mark.parametrize("left", [[], [0], [0, 7], [0, 1, 2]])
+def test_where_failed_points_leave_too_few_others_there_is_a_reason_for_no_contour(
+    left: list[int],
+) -> None:
+    points = grid(np.arange(300, 701, 100.0), np.arange(0, 301, 100.0), slope)
+    for cls in points.cls.values():
+        cls[~np.isin(np.arange(20), left)] = np.nan
+    result = contour.contours(points, AXES, (1, 0, 200))
+    assert result["points"]["used"] == len(left)
+    assert result["region"] == [] and result["region_area"] is None
+    assert [*result["curves"].values()] == [[]] * 4
+    assert [*result["excluded_area"].values()] == [None] * 4
+    why = f"{20 - len(left)} of 20 points failed, and a contour takes three others, not on a line"
+    assert {*result["reasons"].values()} == {why}
+
+
 def row(name: str, x: object, y: object, cls: object, status: str = "ok") -> dict[str, str]:
     values = dict.fromkeys(COLUMNS.values(), str(cls))
     return {"name": name, "m_a": str(x), "m_b": str(y), **values, "status": status}
@@ -206,7 +222,7 @@ def test_a_bad_table_of_cls_is_refused(changes: dict[str, str], message: str) ->
 @pytest.mark.parametrize(
     ("places", "boundary", "message"),
     [
-        ([(1, 1), (2, 1)], None, "at least three points with results, found 2"),
+        ([(1, 1), (2, 1)], None, "at least three points, found 2"),
         ([(1, 1), (2, 2), (3, 3)], None, "lie on a line"),
         ([(1, 1), (1, 2), (1, 5)], None, "lie on a line"),
         ([(1, 1), (2, 1), (2, 3), (2, 1)], None, 'points "s1" and "s3" both lie on \\(2, 1\\)'),

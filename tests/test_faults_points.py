@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from running import ROOT, snakemake
-from small_search import BROKEN, IMPOSSIBLE, with_two_bad_points, write
+from small_search import BROKEN, IMPOSSIBLE, patchset, with_two_bad_points, write
 
 RESULTS = ("cls.csv", "cls.json", "harvest.json", "contours.json", "comparison.json")
 
@@ -46,6 +48,39 @@ def test_a_bad_point_is_listed_with_its_reason_and_the_others_are_complete(
     assert tolerant.returncode == 0, tolerant.stdout
     summary = (results / "summary.txt").read_text(encoding="utf-8")
     assert "10 done, 2 failed" in summary and BROKEN in summary and IMPOSSIBLE in summary
+
+
+@pytest.mark.parametrize("left", [0, 2])
+def test_where_most_points_fail_the_run_ends_with_their_reasons_and_all_that_can_be_made(
+    tmp_path: Path, left: int
+) -> None:
+    patches = patchset()
+    for entry in patches["patches"][left:]:
+        entry["patch"][0]["path"] = "/channels/7/samples/1"
+    write(tmp_path, patches)
+    run = snakemake(tmp_path, "all", "report", "results/small/cls.png")
+    failed = f"{12 - left} of 12 points failed"
+    assert run.returncode != 0
+    assert f"points      {left} done, {12 - left} failed" in run.stdout
+    assert "/channels/7/samples/1) cannot be applied" in run.stdout
+    assert f"area        unknown: {failed}, and a contour takes three others" in run.stdout
+    errors = [line for line in run.stdout.splitlines() if line.startswith("error: ")]
+    why = f"error: A small search: {failed}, for the reasons in results/small/cls.json"
+    assert [error[: len(why)] for error in errors] == [why]
+
+    results = tmp_path / "results/small"
+    for file in ("exclusion.png", "exclusion.pdf", "exclusion.html", "report.html", "cls.png"):
+        assert (results / file).stat().st_size > 0
+    assert not (results / "summary.txt").exists()
+    verdict = json.loads((results / "comparison.json").read_text(encoding="utf-8"))["verdict"]
+    assert verdict == "not compared"
+    script = str(ROOT / "workflow/scripts/compare_scans.py")
+    command = [sys.executable, script, str(results), str(results), "--out", str(tmp_path / "a.png")]
+    compared = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    said = (
+        "observed CLs: no point has results in both" if left == 0 else "median difference +0.0000"
+    )
+    assert said in compared
 
 
 def in_several_ways(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from matplotlib import rc_context
 from matplotlib.figure import Figure
-from recontour import contour, figure, style
+from recontour import contour, figure, plane_figure, style
 from recontour.points import CURVES, Points
 from scipy.special import ndtr
 
@@ -96,6 +96,25 @@ def test_a_scan_without_contour_is_drawn(points: Points, cls: float) -> None:
     drawing = drawn(flat, boundary=None)
     assert "_ours observed" not in artists(drawing)
     assert "_published observed" in artists(drawing)
+
+
+@pytest.mark.parametrize("left", [0, 1, 2])
+def test_where_failed_points_leave_no_contour_they_are_drawn_and_what_is_published(
+    points: Points, left: int
+) -> None:
+    for cls in points.cls.values():
+        cls[left:] = np.nan
+    drawing = drawn(points)
+    (failed,) = (line for line in drawing.axes[0].lines if line.get_label() == "_failed")
+    assert len(failed.get_xydata()) == len(points.names) - left
+    assert {"_published observed", "_published expected"} <= artists(drawing)
+    assert "_ours observed" not in artists(drawing)
+    found = contour.contours(points, AXES)
+    numbers = plane_figure.draw_cls(found, points, "A search").axes[0].texts
+    assert len(numbers) == left
+    nothing = np.full(len(points.names), np.nan)
+    limits = plane_figure.draw_limits(found, points, nothing, "upper limit", "A search")
+    assert list(limits.axes[0].texts) == []
 
 
 def test_logarithmic_axes_are_drawn_logarithmically(points: Points, tmp_path: Path) -> None:

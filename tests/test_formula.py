@@ -97,8 +97,9 @@ def test_what_is_no_condition_is_refused(text: str) -> None:
     ["1 / (m3 - 60)", "log(-m1)", "10 ** 10 ** 10", "(-m1) ** 0.5", "1e999 * m1", "grid + 1"],
 )
 def test_a_formula_without_a_value_says_where(text: str) -> None:
-    with pytest.raises(UserError, match=r"key: .* has no value for m1 = 900, m2 = 250.0"):
+    with pytest.raises(UserError, match=r"key: .* has no value for m1 = 900, m2 = 250.0") as error:
         formula.formula(text, LABELS, "key")(POINT)
+    assert "correct it in the table of points, or the formula" in str(error.value)
 
 
 @given(st.text(max_size=60) | st.text("m12+-*/().<>= andorlg'\"", max_size=40))

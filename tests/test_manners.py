@@ -28,6 +28,7 @@ PAGES = ("README.md", MANUAL, *(f"workflow/docs/{page}.md" for page in OF_DOCS))
 def contours(x_unit: str = "GeV", y_unit: str = "GeV") -> dict[str, Any]:
     return {
         "axes": {"x": {"unit": x_unit}, "y": {"unit": y_unit}},
+        "region": [[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]],
         "excluded_area": {"observed": 271084.9, "expected": 1234.5, "observed_up": 1.0},
         "region_area": 999.4,
     }
@@ -51,9 +52,17 @@ def test_the_excluded_area_is_told_in_the_units_of_the_axes(
 def test_along_a_single_axis_the_excluded_ranges_are_told() -> None:
     line = {
         "axes": {"x": {"unit": "GeV"}},
+        "region": [200.0, 450.0],
         "excluded": {"observed": [[200.0, 350.5], [400.0, 450.0]], "expected": []},
     }
     assert summary.extent(line).endswith("200 to 350.5 GeV, 400 to 450 GeV observed, none expected")
+
+
+def test_where_failed_points_leave_nothing_to_draw_what_is_excluded_is_unknown() -> None:
+    nothing = {"region": [], "reasons": {"observed": "4 of 4 points failed"}}
+    plane, line = contours() | nothing, {"axes": {"x": {"unit": "GeV"}}} | nothing
+    assert summary.extent(plane).endswith("area        unknown: 4 of 4 points failed")
+    assert summary.extent(line).endswith("range       unknown: 4 of 4 points failed")
 
 
 def test_the_results_of_few_points_are_told_and_those_of_many_are_not() -> None:

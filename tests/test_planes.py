@@ -170,7 +170,7 @@ def test_where_nothing_or_all_is_excluded_there_is_a_reason() -> None:
 @pytest.mark.parametrize(
     ("x", "scale", "boundary", "message"),
     [
-        ([1], "linear", None, "at least two points with results, found 1"),
+        ([1], "linear", None, "at least two points, found 1"),
         ([1, 2, 2], "linear", None, '"s1" and "s2" both lie on one place'),
         ([0, 1], "log", None, "is logarithmic, but reaches 0"),
         ([1, 2], "linear", (1.0, 1.5), '"s0" at 1 lies beyond the kinematic boundary'),
@@ -196,6 +196,25 @@ def test_the_figure_shows_curves_band_level_and_what_is_excluded(tmp_path: Path)
     first = [path.read_bytes() for path in out]
     line_figure.draw(found, scan, "Title", ["label"], out)
     assert [path.read_bytes() for path in out] == first
+
+
+@pytest.mark.parametrize("left", [0, 1, 3])
+def test_failed_points_are_marked_on_the_axis_also_where_they_leave_no_curve(left: int) -> None:
+    x = np.array([200, 300, 400, 500.0])
+    scan = line(x, Z95 + (300 - x) / 200)
+    for cls in scan.cls.values():
+        cls[left:] = np.nan
+    found = crossings.crossings(scan, X)
+    if left < 2:
+        assert found["region"] == found["drawn"]["x"] == found["excluded"]["observed"] == []
+        assert (
+            f"{4 - left} of 4 points failed, and a curve takes two" in found["reasons"]["observed"]
+        )
+    (drawn,) = line_figure.draw(found, scan, "Title").axes
+    shown = {artist.get_label(): artist for artist in drawn.get_lines()}
+    assert shown["_failed"].get_xdata().tolist() == x[left:].tolist()
+    assert shown["_points"].get_xdata().tolist() == x[:left].tolist()
+    assert drawn.get_xlim() == (200, 500)
 
 
 def test_limits_along_one_axis_are_drawn_with_band_and_theory(tmp_path: Path) -> None:

@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 from recontour import contour, crossings, interactive, pages, report
 from recontour.files import read_json
+from recontour.likelihood import Point
 from recontour.points import COLUMNS, Points
-from recontour.results import CLS
+from recontour.results import CLS, failed
 from running import ROOT, snakemake
 from scipy.special import ndtr
 
@@ -260,6 +261,16 @@ def test_along_a_single_axis_cls_is_drawn_with_its_bands(points: Points) -> None
     found = crossings.crossings(line, {"x": AXES["x"]})
     objects = drawn(interactive.page(found, line, rows_of(line), {}, {}, "A search", []))
     assert {"Observed", "Expected ±1σ", "Expected ±2σ", "CLs = 0.05"} <= {*legend(objects)}
+
+
+def test_where_all_points_failed_the_interactive_figure_still_shows_them(points: Points) -> None:
+    lost = {curve: np.full(len(cls), np.nan) for curve, cls in points.cls.items()}
+    rows = {name: failed(Point(name, ()), (), "no fit") for name in points.names}
+    for scan in (points._replace(cls=lost), points._replace(cls=lost, y=None)):
+        axes = AXES if scan.y is not None else {"x": AXES["x"]}
+        find = contour.contours if scan.y is not None else crossings.crossings
+        page = interactive.page(find(scan, axes), scan, rows, {}, {}, "A search", [])
+        assert "Fit failed" in legend(drawn(page))
 
 
 def test_equal_results_make_equal_bytes_of_the_interactive_figure(

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from recontour import cross_sections, yields
 from recontour.errors import UserError
-from recontour.likelihood import Patch, Point, index_patchset
-from recontour.patches import write_index
+from recontour.likelihood import Point, index_patchset
 from recontour.selection import check_points_table, read_points, select
 
 POINTS = (
@@ -93,8 +93,11 @@ ROWS = ("hbb_900_250,900,250", "hbb_650_0,650,0", "hbb_152_22,152.5,22", "hbb_lo
 
 
 def test_a_table_that_agrees_passes_in_any_order(tmp_path: Path) -> None:
-    check_points_table(table(tmp_path, "name,m1,m2", *ROWS), LABELS, POINTS)
-    check_points_table(table(tmp_path, "name,m1,m2", *reversed(ROWS)), LABELS, POINTS)
+    right = tmp_path / "right.csv"
+    right.touch()  # after an earlier run
+    check_points_table(table(tmp_path, "name,m1,m2", *ROWS), LABELS, POINTS, right)
+    check_points_table(table(tmp_path, "name,m1,m2", *reversed(ROWS)), LABELS, POINTS, right)
+    assert not right.exists()
     assert read_points(tmp_path / "1Lbb.csv").points == POINTS[::-1]
 
 
@@ -105,35 +108,33 @@ def test_a_table_that_agrees_passes_in_any_order(tmp_path: Path) -> None:
         (("name,m1,m2", *ROWS[1:]), "nothing for hbb_900_250 (900, 250)"),
         (("name,m1,m2", *ROWS, "x,1,2"), "x (1, 2) for nothing"),
         (("name,m1,m2", *ROWS[1:], "hbb_900_250,900,251"), "hbb_900_250 (900, 251) for hbb_900_2"),
-        (("name,m1,m2", *ROWS, ROWS[0]), "a name stands twice"),
     ],
 )
 def test_a_table_that_differs_is_refused_with_its_rows_and_the_remedy(
     tmp_path: Path, lines: tuple[str, ...], difference: str
 ) -> None:
-    path = table(tmp_path, *lines)
+    path, right = table(tmp_path, *lines), tmp_path / "own results" / "points.csv"
     with pytest.raises(UserError) as caught:
-        check_points_table(path, LABELS, POINTS)
+        check_points_table(path, LABELS, POINTS, right)
     assert str(caught.value).startswith(f"{path}: ") and difference in str(caught.value)
-    assert f"cut -d, -f1-3 patches.csv > {path}" in str(caught.value)
-
-
-def test_the_remedy_makes_a_table_that_passes(tmp_path: Path) -> None:
-    patches = [Patch(p.name, p.values, "patchset.json", 0, 1, "") for p in POINTS]
-    write_index(tmp_path / "patches.csv", LABELS, patches)
-    subprocess.run("cut -d, -f1-3 patches.csv > points.csv", shell=True, check=True, cwd=tmp_path)
-    check_points_table(tmp_path / "points.csv", LABELS, patches)
+    _, remedy = str(caught.value).split("take its own table: ")
+    subprocess.run(remedy, shell=True, check=True)
+    check_points_table(path, LABELS, POINTS, right)
 
 
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        (b"", "its first line should be"),
-        (b"m1,m2\n", "its first line should be"),
-        (b"name\n", "its first line should be"),
-        (b"name,m1\na\n", "the row a should hold a name"),
-        (b"name,m1\na,1,2\n", "the row a,1,2 should hold"),
-        (b"name,m1\n../a,1\n", "the row ../a,1 should hold a name of letters"),
+        (b"", "found the columns none; expected name and the labels of the points"),
+        (b"m1,m2\n", "found the columns m1, m2; expected name and the labels"),
+        (b"name\n", "found the columns name; expected name and the labels"),
+        (b"name,m1\n\n", "holds no points; expected a row a point"),
+        (b"name;m1;m2\na;1;2\n", 'found the first line "name;m1;m2"; expected commas between'),
+        (b"name\tm1\na\t1\n", 'found the first line "name\\tm1"; expected commas between'),
+        (b"name,m1\na\n", "row 2: found a, expected a name"),
+        (b"name,m1\na,1,2\n", "row 2: found a,1,2, expected a name"),
+        (b"name,m1\n../a,1\n", "row 2: found ../a,1, expected a name of letters"),
+        (b"name,m1\na,1\n\na,1\n", "row 4: point a stands in row 2, too; remove one of the two"),
         (b"name,m1\n\xff,1\n", "not a table in CSV form"),
         (b'name,m1\n"a,1\n', "not a table in CSV form"),
     ],
@@ -143,6 +144,30 @@ def test_what_is_no_table_of_points_is_refused(tmp_path: Path, text: bytes, prob
     with pytest.raises(UserError) as caught:
         read_points(tmp_path / "points.csv")
     assert problem in str(caught.value)
+
+
+def test_a_table_that_excel_has_written_is_read(tmp_path: Path) -> None:
+    (tmp_path / "points.csv").write_bytes(b"\xef\xbb\xbfname,m1\r\na, 1\r\n\r\nb,x \r\n")
+    assert read_points(tmp_path / "points.csv").points == (Point("a", (1,)), Point("b", ("x",)))
+
+
+def test_a_folder_is_no_table(tmp_path: Path) -> None:
+    for read in (read_points, yields.read, lambda path: cross_sections.read(path, LABELS)):
+        with pytest.raises(UserError, match="is a folder, not a table of "):
+            read(tmp_path)
+
+
+def test_a_table_that_may_not_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The user may be root, who may read all."""
+
+    def refuse(*arguments: Any, **options: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(UserError, match=r"points\.csv: no permission to read this table of points"):
+        read_points(tmp_path / "points.csv")
 
 
 def test_a_missing_table_of_points_is_named(tmp_path: Path) -> None:

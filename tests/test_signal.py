@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from recontour import config, signals
 from recontour.errors import UserError
 from recontour.files import read_json
@@ -197,9 +198,15 @@ def test_what_an_analysis_gives_itself_is_not_inherited(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    for form, what in (("patchset", "patchset"), ("yields", "table of yields")):
+    whats = {"patchset": "patchset", "yields": "table of yields", "patches": "folder of patches"}
+    for form, what in whats.items():
         with pytest.raises(UserError, match=f"none: there is no such {what}"):
             signals.points(NONE | {form: str(tmp_path / "none")})
+
+
+def test_a_folder_is_no_patchset(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is a folder, not a patchset"):
+        signals.points(NONE | {"patchset": str(tmp_path)})
 
 
 def test_a_point_without_patch_is_named_with_what_the_folder_holds(tmp_path: Path) -> None:
@@ -210,6 +217,17 @@ def test_a_point_without_patch_is_named_with_what_the_folder_holds(tmp_path: Pat
         signals.bring(NONE | form, tmp_path / "members", background())
     assert "point signal_1_2: there is no patch" in str(error.value)
     assert "the folder holds signal_200_0.json" in str(error.value)
+
+
+def test_a_damaged_patch_of_ones_own_is_to_be_made_anew(mine: Path) -> None:
+    write_forms(mine)
+    (mine / "patches/signal_200_0.json").write_text("[{", encoding="utf-8")
+    settings = yaml.safe_load((mine / "config/config.yaml").read_text(encoding="utf-8"))
+    settings["analyses"]["mine"]["signal"] = {"patches": "patches", "table": "mine.csv"}
+    write_config(mine, settings)
+    finished = snakemake(mine, "results/mine/likelihood/patches.csv")
+    assert "error: patches/signal_200_0.json: not JSON" in finished.stdout
+    assert "make the file anew" in finished.stdout.splitlines()[-1]
 
 
 def test_with_several_regions_the_table_says_which(tmp_path: Path) -> None:
@@ -231,6 +249,28 @@ def test_a_patchset_of_ones_own_is_for_one_background(tmp_path: Path) -> None:
     form = NONE | {"patchset": str(tmp_path / "mine.json")}
     with pytest.raises(UserError, match="the regions A, B; give a table of yields"):
         signals.bring(form, tmp_path / "members", background(), "", "A", ["A", "B"])
+
+
+def test_yields_of_1lbb_take_the_place_of_earlier_ones_only_when_all_is_well(
+    mirror: Path, tmp_path: Path
+) -> None:
+    theory, out = tmp_path / "wino.csv", tmp_path / "yields.csv"
+    script = [sys.executable, str(ROOT / "workflow/scripts/yields_1lbb.py")]
+    options = ["--cross-sections", str(theory), "--mirror", str(mirror)]
+
+    def made(*more: str) -> subprocess.CompletedProcess[str]:
+        command = [*script, *options, *more]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    theory.write_text("m1,cross_section_fb\n150,5180.88\n1200,0.4\n", encoding="utf-8")
+    printed = made().stdout
+    assert made("--out", str(out)).stdout == ""
+    assert out.read_text(encoding="utf-8") == printed
+    assert len(printed.splitlines()) == 1 + 125 * 9
+    theory.write_text("m1,cross_section_fb\n150,5180.88\n300,386.9\n", encoding="utf-8")
+    failed = made("--out", str(out))
+    assert failed.returncode == 1 and "no row covers m1 = " in failed.stderr
+    assert out.read_text(encoding="utf-8") == printed
 
 
 @pytest.mark.long

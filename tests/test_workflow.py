@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import shutil
 import subprocess
@@ -13,7 +14,7 @@ import pyhf
 import pytest
 import yaml
 from running import ROOT, clone, planned, snakemake
-from small_search import patchset, write, write_config
+from small_search import background, packed, patchset, write, write_config
 
 FIGURE = ("cls.csv", "cls.json", "harvest.json", "contours.json", "comparison.json")
 
@@ -208,6 +209,44 @@ def test_what_was_not_published_stops_the_run(small: tuple[Path, dict], spoil: A
     for part in expected:
         assert part in text
     assert not (folder / "results/small/exclusion.png").exists()
+
+
+def test_the_remedy_for_a_wrong_table_of_points_makes_the_right_one(
+    small: tuple[Path, dict],
+) -> None:
+    folder, _ = small
+    right = (folder / "points.csv").read_text(encoding="utf-8")
+    points_of_another_patchset(folder, {})
+    (line,) = errors(snakemake(folder))
+    remedy = line.split("take its own table: ")[1]
+    assert remedy == "cp results/small/likelihood/points.csv points.csv"
+    subprocess.run(remedy, shell=True, check=True, cwd=folder)
+    assert (folder / "points.csv").read_text(encoding="utf-8") == right
+    assert snakemake(folder, "results/small/likelihood/patches.csv").returncode == 0
+    assert not (folder / "results/small/likelihood/points.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("damaged", "length", "problem"),
+    [
+        ({"BkgOnly.json": b'{"channels'}, None, ", member BkgOnly.json: not JSON: "),
+        ({"patchset.json": b'{"patches": [{'}, None, ", member patchset.json: not the JSON of a "),
+        ({}, 150, ": damaged, or no tar, "),
+    ],
+)
+def test_where_the_published_file_is_damaged_no_one_is_told_to_fetch_it_again(
+    small: tuple[Path, dict], damaged: dict[str, bytes], length: int | None, problem: str
+) -> None:
+    folder, config = small
+    members = {"BkgOnly.json": background(), "patchset.json": patchset()}
+    content = packed(members | damaged)[:length]
+    (folder / "mirror/10.5072/small.v1/r1.tar.gz").write_bytes(content)
+    sums = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    config["analyses"]["small"]["likelihood"] |= sums
+    write_config(folder, config)
+    (line,) = errors(snakemake(folder))
+    assert f"results/small/download/likelihood.archive{problem}" in line
+    assert "fetching them again cannot help" in line
 
 
 def test_a_patchset_for_another_background_stops_the_run_with_both_digests(tmp_path: Path) -> None:

@@ -78,6 +78,11 @@ def test_without_luminosity_or_uncertainties_there_is_only_the_normfactor(tmp_pa
     assert [m["type"] for m in operation["value"]["modifiers"]] == ["normfactor"]
 
 
+def test_a_table_with_other_separators_is_refused_with_what_was_found(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match='found the first line "point;m1;channel;bin;yield"; exp'):
+        table(tmp_path, "a;200;SR;0;1,5\n", "point;m1;channel;bin;yield\n")
+
+
 def test_the_bins_may_come_in_any_order(tmp_path: Path) -> None:
     found = table(tmp_path, "a,200,0,SR,1,20,,\na,200,0,SR,0,30,,\n")
     (operation,) = yields.patches(found, background())["a"]
@@ -183,7 +188,8 @@ def test_a_wrong_row_is_refused_with_row_and_column(
         ),
         (
             "a,200,0,CR,0,1,,\na,200,0,CR,1,1,,\n",
-            "row 3, column bin: found 1, but channel CR of the background has 1; valid: 0",
+            "row 3, column bin: found 1, but the bins of channel CR of the background are counted "
+            "from 0; valid: 0",
         ),
         ("background,200,0,CR,0,1,,\n", "the background has a sample background in channel CR"),
         ("a,200,0,SR,0,1,2,\na,200,0,SR,1,1,,\n", "row 3, column statistical: found nothing"),
@@ -198,6 +204,37 @@ def test_what_does_not_fit_the_background_is_refused_with_what_does(
 
 
 @pytest.mark.parametrize(
+    ("parameter", "what"),
+    [
+        ("lumi", "lumi is a lumi of the background"),
+        ("mu_SIG", "mu_SIG is the parameter of interest of the background"),
+        ("staterror_SR", "staterror_SR is a staterror of the background"),
+        ("mu_B", "mu_B is a normfactor of the background"),
+    ],
+)
+def test_a_systematic_uncertainty_of_another_kind_of_parameter_is_refused(
+    tmp_path: Path, parameter: str, what: str
+) -> None:
+    spec = two_channels()
+    factor = {"name": "mu_B", "type": "normfactor", "data": None}
+    spec["channels"][1]["samples"][0]["modifiers"].append(factor)
+    header = f"point,m1,channel,bin,yield,systematic_{parameter}\n"
+    found = table(tmp_path, "a,200,SR,0,30,0.1\na,200,SR,1,20,0.2\n", header)
+    with pytest.raises(UserError) as error:
+        yields.patches(found, spec)
+    assert f"yields.csv, column systematic_{parameter}: {what}; expected" in str(error.value)
+    assert "rename the column" in str(error.value)
+
+
+@pytest.mark.parametrize("columns", ["systematic_", "systematic,systematic_signal_systematic"])
+def test_each_systematic_uncertainty_has_a_parameter_of_its_own(
+    tmp_path: Path, columns: str
+) -> None:
+    with pytest.raises(UserError, match=r"column systematic_.*: expected systematic_<parameter>"):
+        table(tmp_path, "", f"point,m1,channel,bin,yield,{columns}\n")
+
+
+@pytest.mark.parametrize(
     "header",
     ["name,m1,channel,bin,yield\n", "point,channel,bin,yield\n", "point,m 1,channel,bin,yield\n"],
 )
@@ -208,3 +245,35 @@ def test_wrong_columns_are_refused_with_the_ones_that_are_expected(
         UserError, match="expected point, channel, bin, yield, a column a parameter"
     ):
         table(tmp_path, "", header)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("systematics", "systematic"),
+        ("Systematic", "systematic"),
+        ("syst", "systematic"),
+        ("sys_JES", "systematic"),
+        ("sytematic_JES", "systematic"),
+        ("stat", "statistical"),
+        ("stat_unc", "statistical"),
+        ("statistcal", "statistical"),
+        ("relative_uncertainty", "statistical or systematic"),
+        ("error", "statistical or systematic"),
+        ("regions", "region"),
+    ],
+)
+def test_a_mistyped_column_is_no_parameter_of_the_points(
+    tmp_path: Path, name: str, meant: str
+) -> None:
+    with pytest.raises(UserError) as error:
+        table(tmp_path, "a,200,SR,0,30,0.1\n", f"point,m1,channel,bin,yield,{name}\n")
+    assert f"yields.csv, column {name}: unknown" in str(error.value)
+    assert f"did you mean {meant}? Valid are point, channel, bin, yield, " in str(error.value)
+    assert "if it is a parameter of the points, rename it" in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["m_bino", "stop", "m_stau", "mu", "tau", "sin2beta", "binding"])
+def test_a_parameter_of_the_points_may_have_any_other_name(tmp_path: Path, name: str) -> None:
+    header = f"point,{name},channel,bin,yield\n"
+    assert table(tmp_path, "a,200,SR,0,30\n", header).labels == (name,)

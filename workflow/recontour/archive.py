@@ -22,8 +22,13 @@ from pathlib import Path
 from typing import IO, Any
 
 from recontour.errors import UserError, printable
+from recontour.files import ANEW
 from recontour.likelihood import file_pattern
 
+_AS_PUBLISHED = (
+    "these are the bytes that the config expects, so fetching them again cannot help: either the "
+    "published file is damaged, or the config's size and sha256 are those of a damaged copy"
+)
 _PIECE = 1 << 17  # bytes; more are mapped anew by the system, piece by piece
 _LARGEST_READ = 1 << 24  # tarfile reads an extended header into memory at once
 _RATIO_MATTERS = 10_000_000  # bytes; a few thousand zeros are no bomb
@@ -83,6 +88,20 @@ def unpack(
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(copy, target) if uses[copy] > 1 else copy.replace(target)
     return {destination / place: sums[chosen[place]] for place in sorted(chosen)}
+
+
+@contextmanager
+def as_published(archive: Path | str, folder: Path | str) -> Iterator[None]:
+    """In errors about an archive that has the sha256 in the config, or about what was unpacked from
+    it to `folder`, name the archive and its member, since a failed job leaves no folder; and do not
+    advise to fetch the same bytes again."""
+    try:
+        yield
+    except UserError as error:
+        text = str(error).replace(f"{folder}/", f"{archive}, member ")
+        if str(archive) not in text:  # a file of the user's
+            raise
+        raise UserError(text.replace(ANEW, _AS_PUBLISHED)) from None
 
 
 class _Guard:
@@ -156,7 +175,7 @@ def _entries(archive: Path, members: Sequence[str], guard: _Guard) -> Entries:
         start = file.read(_START)
         file.seek(0)
         if not start:
-            raise UserError(f"{archive}: is empty; delete it, so that it is fetched again")
+            raise UserError(f"{archive}: is empty; {ANEW}")
         if start.startswith(b"\x1f\x8b"):
             with gzip.open(file) as unzipped:
                 yield from _tar_entries(unzipped, guard)
@@ -320,5 +339,5 @@ def _read_errors(archive: Path) -> Iterator[None]:
             raise  # no damage: a full disk, or a file that cannot be read
         raise UserError(
             f"{archive}: damaged, or no tar, tar.gz or zip archive or JSON file "
-            f"({printable(error)[:120]}); delete it, so that it is fetched again"
+            f"({printable(error)[:120]}); {ANEW}"
         ) from None

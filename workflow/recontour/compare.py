@@ -39,22 +39,26 @@ def compare(
     The verdict is "reproduced" if median and p90 are at most, and overlap at least, what
     `tolerance` says, and no point disagrees but those that `tolerance["disagreements"]` names (nor
     is any judged by a varied cross-section: the published one may be from another table); what
-    `tolerance` leaves out is not judged. Without published contours it is "not compared".
+    `tolerance` leaves out is not judged. Without published contours, or where failed points leave
+    none of ours, it is "not compared".
     Raises UserError for a published curve of less than two vertices.
     """
     region = np.array(contours["region"])
+    shared = [
+        curve for curve in (*CURVES, *VARIED) if curve in published and curve in contours["curves"]
+    ]
     curves = {
         curve: _compare_curve(
             curve, contours, _lines(curve, published[curve]), points, region, tolerance
         )
-        for curve in (*CURVES, *VARIED)
-        if curve in published and curve in contours["curves"]
+        for curve in (shared if contours["region"] else ())
     }
     reasons = [
         f"{curve}: {reason}" for curve, entry in curves.items() for reason in entry["reasons"]
     ]
     if not curves:
-        verdict, reasons = "not compared", ["no published contour is given"]
+        why = contours["reasons"][shared[0]] if shared else "no published contour is given"
+        verdict, reasons = "not compared", [why]
     else:
         verdict = "not reproduced" if reasons else "reproduced"
     return {

@@ -20,6 +20,8 @@ from recontour.points import CURVES, LEVEL, VARIED, Points, six_digits
 # cubic and multiquadric kernels are farther off, or hold only for some scalings.
 MAX_SIGNIFICANCE = 5.0
 BOUNDARY_STEPS = 80
+CROSSING = float(-ndtri(LEVEL))
+"""Significance of what is just excluded."""
 RASTER = 301  # contours lie within 0.3 GeV of those of a raster twice as fine
 SPLINE, CUBIC = "thin-plate spline", "cubic interpolation in the triangles between points"
 LARGEST_SPLINE = 1500
@@ -43,11 +45,33 @@ def contours(
     boundary is imposed by z = 0 along it. Contours are drawn within the convex hull of points and
     boundary only: nothing is extrapolated. A curve without contour is an empty list, and `reasons`
     says why. `excluded_area` is what each curve excludes of the `region_area` within which contours
-    are drawn, in the axes' units multiplied.
+    are drawn, in the axes' units multiplied. Where failed points leave too few others, there is no
+    region (an empty list), and no area (None).
 
-    Raises UserError if fewer than three points have results, if they lie on a line or two on the
-    same place, or if one lies beyond the boundary.
+    Raises UserError if fewer than three points are given, if they lie on a line or two on the same
+    place, or if one lies beyond the boundary.
     """
+    make = _lost if points.lost else _interpolated
+    method, parts = make(points, axes, boundary)
+    return {
+        "level": {"CLs": LEVEL, "z": round(CROSSING, 6)},
+        "method": method,
+        "axes": {axis: dict(axes[axis]) for axis in ("x", "y")},
+        "where": where,
+        "boundary": list(boundary) if boundary else None,
+        "points": {
+            "used": len(points.used),
+            "failed": points.failed,
+        },
+        **parts,
+    }
+
+
+Parts = tuple[dict[str, Any], dict[str, Any]]
+"""How the significance is interpolated; the contours, with the region they are drawn in."""
+
+
+def _interpolated(points: Points, axes: Mapping[str, Any], boundary: Boundary | None) -> Parts:
     fitted = points.fitted
     plane = points.plane[fitted]
     _check(points.used, plane, boundary)
@@ -55,9 +79,8 @@ def contours(
     scale = _Scale(hull, axes)
     anchors = _boundary_anchors(plane, boundary, scale)
     significance = {
-        curve: np.clip(-ndtri(cls[fitted]), -MAX_SIGNIFICANCE, MAX_SIGNIFICANCE)
-        for curve, cls in points.cls.items()
-        if curve in CURVES or curve in VARIED
+        curve: np.clip(-ndtri(points.cls[curve][fitted]), -MAX_SIGNIFICANCE, MAX_SIGNIFICANCE)
+        for curve in _curves(points)
     }
     ticks = np.linspace(0.0, 1.0, RASTER)
     raster = np.stack(np.meshgrid(ticks, ticks), axis=-1)
@@ -70,37 +93,20 @@ def contours(
     values[within] = (_cubic if dense else _spline)(places, heights, raster[within])
     fields = dict(zip(significance, np.moveaxis(values, 2, 0), strict=True))
 
-    crossing = float(-ndtri(LEVEL))
     curves, reasons, areas = {}, {}, {}
     for curve, field in fields.items():
-        lines = contourpy.contour_generator(ticks, ticks, field).lines(crossing)
+        lines = contourpy.contour_generator(ticks, ticks, field).lines(CROSSING)
         curves[curve] = _rounded(geometry.clip([scale.from_unit(line) for line in lines], hull))
         cls = points.cls[curve][fitted]
         if not curves[curve]:
             reasons[curve] = reason(cls)
         area = geometry.enclosed([*map(np.array, curves[curve])], hull, plane, cls < LEVEL)
         areas[curve] = six_digits(geometry.size(area, hull))
-    band = np.minimum(fields["expected_m1"] - crossing, crossing - fields["expected_p1"])
+    band = np.minimum(fields["expected_m1"] - CROSSING, CROSSING - fields["expected_p1"])
     polygons, offsets = contourpy.contour_generator(
         ticks, ticks, band, fill_type=contourpy.FillType.OuterOffset
     ).filled(0.0, np.inf)
-    return {
-        "level": {"CLs": LEVEL, "z": round(crossing, 6)},
-        "method": {
-            "interpolation": f"{CUBIC if dense else SPLINE} of z = Φ⁻¹(1−CLs), axes scaled to the "
-            "unit square",
-            "clipped_at": MAX_SIGNIFICANCE,
-            "boundary": "z = 0 at places along it" if len(anchors) else None,
-            "boundary_places": len(anchors),
-            "raster": [RASTER, RASTER],
-        },
-        "axes": {axis: dict(axes[axis]) for axis in ("x", "y")},
-        "where": where,
-        "boundary": list(boundary) if boundary else None,
-        "points": {
-            "used": len(plane),
-            "failed": points.failed,
-        },
+    parts = {
         "region": _rounded([hull])[0],
         "region_area": six_digits(geometry.size(geometry.Area([], complement=True), hull)),
         "curves": curves,
@@ -111,6 +117,36 @@ def contours(
             for polygon, offset in zip(polygons, offsets, strict=True)
         ],
     }
+    return _method(CUBIC if dense else SPLINE, len(anchors)), parts
+
+
+def _lost(points: Points, axes: Mapping[str, Any], boundary: Boundary | None) -> Parts:
+    """The same where there is nothing to interpolate."""
+    curves = _curves(points)
+    parts = {
+        "region": [],
+        "region_area": None,
+        "curves": {curve: [] for curve in curves},
+        "excluded_area": dict.fromkeys(curves),
+        "reasons": dict.fromkeys(curves, points.lost),
+        "band": [],
+    }
+    return _method(SPLINE, 0), parts
+
+
+def _method(interpolation: str, boundary_places: int) -> dict[str, Any]:
+    return {
+        "interpolation": f"{interpolation} of z = Φ⁻¹(1−CLs), axes scaled to the unit square",
+        "clipped_at": MAX_SIGNIFICANCE,
+        "boundary": "z = 0 at places along it" if boundary_places else None,
+        "boundary_places": boundary_places,
+        "raster": [RASTER, RASTER],
+    }
+
+
+def _curves(points: Points) -> list[str]:
+    """The curves whose contours are drawn."""
+    return [curve for curve in points.cls if curve in CURVES or curve in VARIED]
 
 
 def _corners_within(raster: np.ndarray, hull: np.ndarray) -> np.ndarray:
@@ -146,8 +182,7 @@ def _cubic(places: np.ndarray, heights: np.ndarray, others: np.ndarray) -> np.nd
 def _check(names: list[str], plane: np.ndarray, boundary: Boundary | None) -> None:
     if len(names) < 3:
         raise UserError(
-            f"a contour needs at least three points with results, found {len(names)}; select more "
-            "points, or see why their fits failed"
+            f"a contour needs at least three points, found {len(names)}; select more of them"
         )
     places: dict[tuple[float, float], str] = {}
     for name, (x, y) in zip(names, plane.tolist(), strict=True):

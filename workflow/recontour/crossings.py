@@ -9,7 +9,7 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 from scipy.special import ndtr, ndtri
 
-from recontour.contour import MAX_SIGNIFICANCE, reason
+from recontour.contour import CROSSING, MAX_SIGNIFICANCE, reason
 from recontour.errors import UserError, printable
 from recontour.points import COLUMNS, LEVEL, Points, six_digits
 
@@ -27,36 +27,15 @@ def crossings(
     z = Φ⁻¹(1−CLs), clipped at ±5, is interpolated by monotone cubic pieces (PCHIP) through the
     points, in the logarithm of x where the axis says `scale: log`; nothing is extrapolated.
     `curves` holds the places of each curve's crossings, `excluded` the ranges with CLs < 0.05
-    between or beyond them, and `drawn` CLs along the axis. `boundary` (a, c) means a·x ≥ c.
+    between or beyond them, and `drawn` CLs along the axis. `boundary` (a, c) means a·x ≥ c. Where
+    failed points leave too few others, all of these are empty, and `reasons` says so.
 
-    Raises UserError if fewer than two points have results, if two lie on one place, or if one lies
+    Raises UserError if fewer than two points are given, if two lie on one place, or if one lies
     beyond the boundary.
     """
-    fitted = points.fitted
-    x = points.x[fitted]
-    _check(points.used, x, axes, boundary)
-    log = axes["x"].get("scale") == "log"
-    t = np.log(x) if log else x
-    ticks = np.unique(np.concatenate([np.linspace(t[0], t[-1], STEPS + 1), t]))
-    along = np.exp(ticks) if log else ticks
-    crossing = float(-ndtri(LEVEL))
-    curves, excluded, drawn, reasons = {}, {}, {}, {}
-    for curve in COLUMNS:
-        cls = points.cls[curve][fitted]
-        z = np.clip(-ndtri(cls), -MAX_SIGNIFICANCE, MAX_SIGNIFICANCE)
-        spline = PchipInterpolator(t, z)
-        roots = spline.solve(crossing, extrapolate=False)
-        roots = np.unique(roots[np.isfinite(roots)])
-        edges = np.concatenate([t[:1], roots, t[-1:]])
-        inside = spline((edges[:-1] + edges[1:]) / 2) > crossing
-        places = np.exp(edges) if log else edges
-        curves[curve] = [six_digits(place) for place in places[1:-1]]
-        excluded[curve] = _joined(places, inside)
-        drawn[curve] = [six_digits(value) for value in ndtr(-spline(ticks))]
-        if not curves[curve]:
-            reasons[curve] = reason(cls)
+    parts = _lost(points) if points.lost else _interpolated(points, axes, boundary)
     return {
-        "level": {"CLs": LEVEL, "z": round(crossing, 6)},
+        "level": {"CLs": LEVEL, "z": round(CROSSING, 6)},
         "method": {
             "interpolation": "monotone cubic pieces (PCHIP) of z = Φ⁻¹(1−CLs)",
             "clipped_at": MAX_SIGNIFICANCE,
@@ -65,9 +44,40 @@ def crossings(
         "where": where,
         "boundary": list(boundary) if boundary else None,
         "points": {
-            "used": len(x),
+            "used": len(points.used),
             "failed": points.failed,
         },
+        **parts,
+    }
+
+
+def _interpolated(
+    points: Points, axes: Mapping[str, Any], boundary: tuple[float, ...] | None
+) -> dict[str, Any]:
+    """The curves, and what they exclude."""
+    fitted = points.fitted
+    x = points.x[fitted]
+    _check(points.used, x, axes, boundary)
+    log = axes["x"].get("scale") == "log"
+    t = np.log(x) if log else x
+    ticks = np.unique(np.concatenate([np.linspace(t[0], t[-1], STEPS + 1), t]))
+    along = np.exp(ticks) if log else ticks
+    curves, excluded, drawn, reasons = {}, {}, {}, {}
+    for curve in COLUMNS:
+        cls = points.cls[curve][fitted]
+        z = np.clip(-ndtri(cls), -MAX_SIGNIFICANCE, MAX_SIGNIFICANCE)
+        spline = PchipInterpolator(t, z)
+        roots = spline.solve(CROSSING, extrapolate=False)
+        roots = np.unique(roots[np.isfinite(roots)])
+        edges = np.concatenate([t[:1], roots, t[-1:]])
+        inside = spline((edges[:-1] + edges[1:]) / 2) > CROSSING
+        places = np.exp(edges) if log else edges
+        curves[curve] = [six_digits(place) for place in places[1:-1]]
+        excluded[curve] = _joined(places, inside)
+        drawn[curve] = [six_digits(value) for value in ndtr(-spline(ticks))]
+        if not curves[curve]:
+            reasons[curve] = reason(cls)
+    return {
         "region": [six_digits(x[0]), six_digits(x[-1])],
         "curves": curves,
         "excluded": excluded,
@@ -76,13 +86,24 @@ def crossings(
     }
 
 
+def _lost(points: Points) -> dict[str, Any]:
+    """The same where there is nothing to interpolate."""
+    nothing: dict[str, list[float]] = {curve: [] for curve in COLUMNS}
+    return {
+        "region": [],
+        "curves": nothing,
+        "excluded": nothing,
+        "reasons": dict.fromkeys(COLUMNS, points.lost),
+        "drawn": {"x": [], **nothing},
+    }
+
+
 def _check(
     names: list[str], x: np.ndarray, axes: Mapping[str, Any], boundary: tuple[float, ...] | None
 ) -> None:
     if len(names) < 2:
         raise UserError(
-            f"a curve needs at least two points with results, found {len(names)}; select more "
-            "points, or see why their fits failed"
+            f"a curve needs at least two points, found {len(names)}; select more of them"
         )
     for first, second, step in zip(names, names[1:], np.diff(x), strict=False):
         if step == 0:

@@ -82,7 +82,7 @@ def view(
 ) -> dict[str, tuple[float, float]]:
     """The limits of the axes x and y, between which all lies that is drawn."""
     drawn = [line for curve in PUBLISHED_CURVES for line in published.get(curve, [])]
-    extent = np.vstack([points.plane, contours["region"], *drawn])
+    extent = np.vstack([points.plane, *filter(None, [contours["region"]]), *drawn])
     found = {}
     for i, name in enumerate("xy"):
         log = contours["axes"][name].get("scale") == "log"

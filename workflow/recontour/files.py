@@ -19,6 +19,9 @@ import orjson
 
 from recontour.errors import UserError, printable
 
+ANEW = "download or make the file anew"
+"""The remedy for a damaged file."""
+
 
 @contextmanager
 def atomic_write(path: Path | str, mode: str = "w") -> Iterator[IO[Any]]:
@@ -117,24 +120,39 @@ def sha256(path: Path | str) -> str:
 
 
 @contextmanager
+def reading(path: Path | str, what: str) -> Iterator[None]:
+    """Turn what reading a file that a user names may raise into a UserError: it is not there, or is
+    a folder, or no one may read it. `what` it should be."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError):
+        raise UserError(f"{path}: there is no such {what}; check the config") from None
+    except IsADirectoryError:
+        raise UserError(f"{path}: is a folder, not a {what}; check the config") from None
+    except PermissionError:
+        raise UserError(
+            f"{path}: no permission to read this {what}; change that, as with chmod a+r"
+        ) from None
+
+
+@contextmanager
 def json_errors(where: object) -> Iterator[None]:
     """Turn what decoding JSON may raise into a UserError about the text `where`."""
-    remedy = "download or make the file anew"
     try:
         yield
     except UnicodeError as error:
         reason = getattr(error, "reason", "wrong bytes")
         at = f" at {error.start}" if isinstance(error, UnicodeDecodeError) else ""
-        raise UserError(f"{where}: not UTF-8 text ({reason}{at}); {remedy}") from None
+        raise UserError(f"{where}: not UTF-8 text ({reason}{at}); {ANEW}") from None
     except json.JSONDecodeError as error:
         raise UserError(
             f"{where}: not JSON: {printable(error.msg)} (line {error.lineno}, "
-            f"column {error.colno}); {remedy}"
+            f"column {error.colno}); {ANEW}"
         ) from None
     except RecursionError:
-        raise UserError(f"{where}: JSON nested too deeply to be a likelihood; {remedy}") from None
+        raise UserError(f"{where}: JSON nested too deeply to be a likelihood; {ANEW}") from None
     except _Refused as error:
-        raise UserError(f"{where}: {error}; {remedy}") from None
+        raise UserError(f"{where}: {error}; {ANEW}") from None
 
 
 def strict_value(value: Any, text: str) -> Any:

@@ -83,7 +83,8 @@ class Formula:
             shown = ", ".join(f"{label} = {value}" for label, value in values.items())
             raise UserError(
                 f'{self.where}: "{printable(self.text)}" has no value for {printable(shown)[:200]} '
-                f"({printable(error)}); correct the formula, or select points that have one"
+                f"({printable(error)}); correct it in the table of points, or the formula, or "
+                "select points that have one"
             ) from None
 
 

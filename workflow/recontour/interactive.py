@@ -50,7 +50,7 @@ def page(
     axes = contours["axes"]
     plot = _plot(axes)
     if points.y is None:
-        _draw_curves_along(plot, contours)
+        _draw_curves_along(plot, contours, points)
         y, y_title = points.cls["observed"], "CLs"
     else:
         view = static.view(contours, points, published)
@@ -140,7 +140,7 @@ def _fill(plot: Any, polygons: Sequence[Sequence[Any]], **style: Any) -> None:
     plot.multi_polygons([x], [y], line_color=None, level="underlay", **style)
 
 
-def _draw_curves_along(plot: Any, contours: Mapping[str, Any]) -> None:
+def _draw_curves_along(plot: Any, contours: Mapping[str, Any], points: Points) -> None:
     """Curves of CLs along a single axis, the bands, and the level of exclusion."""
     drawn = contours["drawn"]
     x = drawn["x"]
@@ -150,7 +150,7 @@ def _draw_curves_along(plot: Any, contours: Mapping[str, Any]) -> None:
         band = drawn[f"expected_m{sigma}"], drawn[f"expected_p{sigma}"]
         name = f"Expected ±{sigma}σ"
         plot.varea(x, *band, fill_color=colour, level="underlay", legend_label=name)
-    ends, level = [x[0], x[-1]], [LEVEL, LEVEL]
+    ends, level = [points.x.min(), points.x.max()], [LEVEL, LEVEL]
     plot.line(ends, level, **_line(style.REFERENCE), legend_label=f"CLs = {LEVEL:g}")
     plot.x_range = models.Range1d(*ends)
     plot.y_range = models.Range1d(style.SMALLEST_CLS, 1.3)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from recontour.errors import UserError, printable
-from recontour.files import STRICT_JSON, NotPlainError, json_errors, plain_json, strict_value
+from recontour.files import ANEW, STRICT_JSON, NotPlainError, json_errors, plain_json, strict_value
 
 _WHITESPACE = re.compile(r"[ \t\n\r]*")
 _BEGINNING = re.compile(rb'\{\s*"[^"\\]*"')
@@ -170,6 +170,5 @@ class JsonStream:
 
     def _error(self, problem: str) -> UserError:
         return UserError(
-            f"{self._where}: not the JSON of a patchset: {problem}, at byte {self._byte}; "
-            "download or make the file anew"
+            f"{self._where}: not the JSON of a patchset: {problem}, at byte {self._byte}; {ANEW}"
         )

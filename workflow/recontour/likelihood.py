@@ -250,7 +250,7 @@ def _patch_file(
     check_operations(parse_json(data, path), path)
     return Patch(
         name=name,
-        values=tuple(as_value(groups[label] or "") for label in labels),
+        values=tuple(_plain(groups[label] or "") for label in labels),
         member=member,
         offset=0,
         length=len(data),
@@ -259,8 +259,9 @@ def _patch_file(
 
 
 def _plain(value: Value) -> Value:
-    """A number that a patchset spells as a text is a number: tables of points cannot tell."""
-    return as_value(value) if type(value) is str else value
+    """A number that a patchset spells as a text is a number, and blanks around a text do not count:
+    tables of points cannot tell."""
+    return as_value(value.strip()) if type(value) is str else value
 
 
 def _check_points(points: Iterable[Point], labels: tuple[str, ...], where: object) -> None:

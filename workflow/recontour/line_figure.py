@@ -31,8 +31,9 @@ def draw(
     the lines beside the title. The same input makes the same bytes."""
     drawn = {name: np.array(values) for name, values in contours["drawn"].items()}
     with style.new_figure(*SIZE) as figure:
-        axes = _set_up(figure, contours, drawn["x"])
-        lowest = min(curve.min() for name, curve in drawn.items() if name != "x")
+        axes = _set_up(figure, contours, points.x)
+        curves = [values for name, values in drawn.items() if name != "x"]
+        lowest = np.concatenate([[LEVEL], points.cls["observed"][points.fitted], *curves]).min()
         axes.set_ylim(max(style.SMALLEST_CLS, lowest / 2), 1.3)
         axes.set_ylabel("CLs", loc="top", size=style.AXIS_TITLE)
         draw_curves(axes, drawn)
@@ -44,6 +45,8 @@ def draw(
         marks = [(Line2D([], [], **style.REFERENCE), f"CLs = {LEVEL:g}")]
         if excluded:
             marks.append((Patch(facecolor=style.OURS), "Excluded (observed)"))
+        if points.failed:
+            marks.append((_draw_failed(axes, points.x[~points.fitted]), "Fit failed"))
         style.write_header(figure, axes.get_position().intervalx, title, [*labels, style.LIMITS])
         draw_legend(axes, marks)
         style.save(figure, out)
@@ -88,7 +91,7 @@ def _set_up(figure: Figure, contours: Mapping[str, Any], x: np.ndarray) -> Axes:
     axes = figure.add_axes((0.115, 0.11, 0.845, 0.68))
     axes.set_yscale("log")
     axes.set_xscale(contours["axes"]["x"].get("scale", "linear"))
-    axes.set_xlim(x[0], x[-1])
+    axes.set_xlim(x.min(), x.max())
     axes.set_xlabel(axis_title(contours["axes"]["x"]), loc="right", size=style.AXIS_TITLE)
     return axes
 
@@ -106,6 +109,14 @@ def _draw_points(axes: Axes, x: np.ndarray, values: np.ndarray) -> None:
     known = np.isfinite(values)
     shown = {"linestyle": "none", "label": "_points", "clip_on": False, "zorder": 6}
     axes.plot(x[known], values[known], **shown, **style.MARKERS["excluded"])
+
+
+def _draw_failed(axes: Axes, x: np.ndarray) -> Line2D:
+    """Mark places on the axis, where there is no value to mark."""
+    shown = {"linestyle": "none", "label": "_failed", "clip_on": False, "zorder": 6}
+    foot = axes.get_xaxis_transform()
+    (marks,) = axes.plot(x, np.zeros(len(x)), transform=foot, **shown, **style.MARKERS["failed"])
+    return marks
 
 
 def draw_legend(axes: Axes, marks: Sequence[tuple[Any, str]]) -> None:

@@ -16,7 +16,7 @@ from matplotlib.tri import Triangulation
 
 from recontour import figure as exclusion
 from recontour import style
-from recontour.points import Points
+from recontour.points import Points, spanned
 
 CURVES = {curve: style.CURVES[curve] for curve in ("observed", "expected")}
 COLOURS = ListedColormap(colormaps["viridis"](np.linspace(0.3, 1.0, 256)))
@@ -45,7 +45,8 @@ def draw_limits(
     says what is limited, with its unit. The contours are those of `contour.contours`.
     """
     found = limits[np.isfinite(limits)]
-    norm = LogNorm(found.min(), found.max() * (1.0 + 1e-9))
+    low, high = (found.min(), found.max()) if len(found) else (1.0, 1.0)
+    norm = LogNorm(low, high * (1.0 + 1e-9))
     ticks = _ticks(norm.vmin, norm.vmax)
     return _draw(contours, points, limits, f"Observed {what}", norm, ticks, title, labels, out)
 
@@ -82,10 +83,11 @@ def _draw(
         axes = figure.add_axes((0.09, 0.085, 0.76, 0.78))
         exclusion.set_up_axes(axes, contours, points, {})
         exclusion.draw_forbidden(axes, contours)
-        _colour(figure, axes, plane, values, norm, ticks, what)
+        if spanned(plane):
+            _colour(figure, axes, plane, values, norm, ticks, what)
         exclusion.draw_lines(axes, contours["curves"], CURVES, "ours", 4)
         axes.plot(*points.plane[~known].T, linestyle="none", **style.MARKERS["failed"])
-        if len(values) <= MOST_PRINTED:
+        if 0 < len(values) <= MOST_PRINTED:
             _print(axes, plane, [_digits(value) for value in values])
         style.write_header(
             figure, axes.get_position().intervalx, title, [*labels, what, style.LIMITS]
@@ -157,5 +159,5 @@ def _text_size(axes: Axes, plane: np.ndarray, digits: np.ndarray) -> float:
     gaps = np.abs(places[:, None] - places)
     widths = DIGIT * (digits[:, None] + digits) / 2.0 + SPACE
     near = np.maximum(gaps[..., 0] / widths, gaps[..., 1] / LINE)
-    np.fill_diagonal(near, np.inf)
+    np.fill_diagonal(near, np.finfo(float).max)
     return float(np.clip(np.quantile(near.min(axis=1), 0.1), SMALLEST_TEXT, LARGEST_TEXT))

@@ -60,6 +60,15 @@ class Points(NamedTuple):
         """Coordinates, shape (n, 2), or (n, 1) without y."""
         return np.column_stack([self.x] if self.y is None else [self.x, self.y])
 
+    @property
+    def lost(self) -> str:
+        """Why there are no curves, where failed points leave too few others; else empty."""
+        if not self.failed or spanned(self.plane[self.fitted]):
+            return ""
+        takes = {1: "a curve takes two others", 2: "a contour takes three others, not on a line"}
+        failed = f"{len(self.failed)} of {len(self.names)} points failed"
+        return f"{failed}, and {takes[self.plane.shape[1]]}"
+
 
 def read_points(
     rows: Iterable[Mapping[str, str]], axes: Mapping[str, Any], source: str, where: str = ""
@@ -108,6 +117,11 @@ def of_plane(path: Path | str, contours: Mapping[str, Any]) -> Points:
     """The points of the table of CLs at `path` that the `contours` (`contours.json`) are drawn
     from. Raises UserError as `read_points` does."""
     return read_points(read_cells(path), contours["axes"], str(path), contours["where"])
+
+
+def spanned(places: np.ndarray) -> bool:
+    """Do these places, shape (n, 2), span a plane or, of shape (n, 1), a line?"""
+    return len(places) > 0 and np.linalg.matrix_rank(places - places[0]) == places.shape[1]
 
 
 def six_digits(value: float) -> float:

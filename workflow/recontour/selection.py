@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import difflib
 import math
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from recontour import sheets
 from recontour.errors import UserError, printable
 from recontour.files import atomic_write
 from recontour.likelihood import Point, Value, as_value
@@ -28,23 +30,32 @@ class Points:
 
 def read_points(path: Path | str) -> Points:
     """Read a table of points: name, then one column a label. Raises UserError."""
-    try:
-        with Path(path).open(encoding="utf-8", newline="") as file:
-            rows = [row for row in csv.reader(file, strict=True) if row]
-    except FileNotFoundError:
-        raise UserError(f"{path}: there is no such table of points; check `points`") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path}: not a table in CSV form ({printable(error)})") from None
-    if not rows or rows[0][0] != "name" or len(rows[0]) < 2:
-        raise UserError(f"{path}: its first line should be `name` and the labels, as in name,m1,m2")
-    labels = tuple(rows[0][1:])
-    for row in rows[1:]:
-        if len(row) != 1 + len(labels) or not NAME.fullmatch(row[0]):
+    lines = sheets.read_lines(path, "points")
+    header = lines[0][1] if lines else []
+    if len(header) < 2 or header[0] != "name":
+        raise UserError(
+            f"{path}: found the columns {printable(', '.join(header)) or 'none'}; expected name "
+            "and the labels of the points, as in name,m1,m2"
+        )
+    labels = tuple(header[1:])
+    rows: dict[str, int] = {}
+    points = []
+    for number, (name, *values) in lines[1:]:
+        if len(values) != len(labels) or not NAME.fullmatch(name):
             raise UserError(
-                f"{path}: the row {printable(','.join(row))[:80]} should hold a name of letters, "
-                f"digits and _, and a value for each of {printable(', '.join(labels))}"
+                f"{path}, row {number}: found {printable(','.join((name, *values)))[:80]}, "
+                "expected a name of letters, digits and _, and a value for each of "
+                f"{printable(', '.join(labels))}"
             )
-    return Points(labels, tuple(Point(row[0], tuple(map(as_value, row[1:]))) for row in rows[1:]))
+        if rows.setdefault(name, number) != number:
+            raise UserError(
+                f"{path}, row {number}: point {name} stands in row {rows[name]}, too; remove one "
+                "of the two rows"
+            )
+        points.append(Point(name, tuple(map(as_value, values))))
+    if not points:
+        raise UserError(f"{path}: holds no points; expected a row a point")
+    return Points(labels, tuple(points))
 
 
 def write_points(path: Path | str, table: Points) -> None:
@@ -74,29 +85,30 @@ def select(points: Sequence[P], wanted: Any) -> tuple[P, ...]:
     return tuple(point for point in points if point.name in chosen)
 
 
-def check_points_table(path: Path | str, labels: Sequence[str], points: Sequence[Point]) -> None:
+def check_points_table(
+    path: Path | str, labels: Sequence[str], points: Sequence[Point], right: Path
+) -> None:
     """Check that the committed table of points at `path` holds the names and values of the
-    patchset's `points`, in any order. Raises UserError saying which rows differ and how to make the
-    table anew."""
+    patchset's `points`, in any order. If not, write the `right` table, and raise UserError saying
+    which rows differ and how to take the right one."""
     table = read_points(path)
     differences = []
     if table.labels != tuple(labels):
         differences.append(f"labels {_show(table.labels)} for {_show(labels)}")
     here = {point.name: point for point in table.points}
     there = {point.name: point for point in points}
-    if len(here) < len(table.points):
-        differences.append("a name stands twice")
     for name in here | there:
         mine, theirs = here.get(name), there.get(name)
         if mine is None or theirs is None or mine.values != theirs.values:
             differences.append(f"{_describe(mine)} for {_describe(theirs)}")
+    right.unlink(missing_ok=True)
     if differences:
+        write_points(right, Points(tuple(labels), tuple(points)))
         more = f"; and {len(differences) - 5} more" if len(differences) > 5 else ""
-        columns = f"1-{1 + len(labels)}"
         raise UserError(
             f"{path}: does not agree with the patchset: {'; '.join(differences[:5])}{more} (found "
-            f"here for what the patchset holds). If the patchset is right, make the table anew "
-            f"from patches.csv in the results: cut -d, -f{columns} patches.csv > {path}"
+            f"here for what the patchset holds). If the patchset is right, take its own table: "
+            f"{shlex.join(['cp', str(right), str(path)])}"
         )
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from recontour.errors import UserError, printable
+from recontour.files import reading
 from recontour.likelihood import as_value
 
 
@@ -43,22 +45,38 @@ class Sheet:
     rows: tuple[Row, ...]
 
 
-def read(path: Path | str, what: str) -> Sheet:
-    """Read a CSV file; blank lines and blanks around cells do not count.
+def read_lines(path: Path | str, what: str) -> list[tuple[int, list[str]]]:
+    """The lines of a CSV file by number, each as its cells; blank lines, blanks around cells and
+    the byte order mark that Excel writes do not count.
 
-    `what` is what the table holds, for errors. Raises UserError if the file is not there or no
-    CSV, for columns without name or of one name, and for a row with another number of cells.
+    `what` is what the table holds, for errors. Raises UserError if the file cannot be read, or is
+    no CSV.
     """
-    path = Path(path)
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with (
+            reading(path, f"table of {what}"),
+            Path(path).open(encoding="utf-8-sig", newline="") as file,
+        ):
             reader = csv.reader(file, strict=True)
             lines = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
-    except FileNotFoundError:
-        raise UserError(f"{path}: there is no such table of {what}; check the config") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path}: not a table in CSV form ({printable(error)})") from None
     lines = [(number, cells) for number, cells in lines if any(cells)]
+    first = lines[0][1] if lines else []
+    if len(first) == 1 and re.search("[;\t]", first[0]):
+        raise UserError(
+            f'{path}: found the first line "{printable(first[0])[:80]}"; expected commas between '
+            "the columns, and points in numbers: save the table in that form of CSV"
+        )
+    return lines
+
+
+def read(path: Path | str, what: str) -> Sheet:
+    """Read a CSV file as `read_lines` does. Raises UserError as well for columns without name or of
+    one name, and for a row with another number of cells.
+    """
+    path = Path(path)
+    lines = read_lines(path, what)
     columns = tuple(lines[0][1]) if lines else ()
     if not all(columns) or len(set(columns)) < len(columns):
         raise UserError(

@@ -9,7 +9,7 @@ from typing import Any
 
 from recontour import selection, yields
 from recontour.errors import UserError, printable
-from recontour.files import read_json, sha256, write_json
+from recontour.files import read_json, reading, sha256, write_json
 from recontour.likelihood import Patch, Patchset, Point, index_patchset
 from recontour.structure import VERSION, check_operations
 
@@ -26,13 +26,14 @@ def points(signal: Signal) -> selection.Points:
         table = yields.read(signal["yields"])
         return selection.Points(table.labels, table.points)
     if signal["patchset"]:
-        if not Path(signal["patchset"]).is_file():
-            raise UserError(
-                f"{signal['patchset']}: there is no such patchset; check the config key signal"
-            )
-        patchset = index_patchset(signal["patchset"])
+        with reading(signal["patchset"], "patchset"):
+            patchset = index_patchset(signal["patchset"])
         found = tuple(Point(patch.name, patch.values) for patch in patchset.patches)
         return selection.Points(patchset.labels, found)
+    if not Path(signal["patches"]).is_dir():
+        raise UserError(
+            f"{signal['patches']}: there is no such folder of patches; check the config key signal"
+        )
     return selection.read_points(signal["table"])
 
 

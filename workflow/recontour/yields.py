@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,14 @@ STATISTICAL = "statistical"
 SYSTEMATIC = "systematic"
 OPTIONAL = ("region", STATISTICAL, SYSTEMATIC)
 """Columns that may be there; more systematic ones are named `systematic_<parameter>`."""
+
+ABBREVIATED = {
+    "stat": STATISTICAL,
+    "sys": SYSTEMATIC,
+    "unc": f"{STATISTICAL} or {SYSTEMATIC}",
+    "err": f"{STATISTICAL} or {SYSTEMATIC}",
+}
+"""How a word of a column's name begins that may be meant for one of these columns."""
 
 Patch = list[dict[str, Any]]
 
@@ -40,10 +49,12 @@ class Bin:
 
 @dataclass(frozen=True)
 class Yields:
-    """A table of yields: the file, the labels of the points' values, the points, and the bins."""
+    """A table of yields: the file, the labels of the points' values, the columns of systematic
+    uncertainties by their parameters, the points, and the bins."""
 
     path: Path
     labels: tuple[str, ...]
+    systematics: dict[str, str]
     points: tuple[Point, ...]
     bins: tuple[Bin, ...]
 
@@ -58,12 +69,12 @@ def read(path: Path | str) -> Yields:
     Raises UserError naming row and column.
     """
     sheet = sheets.read(path, "yields")
-    labels = _labels(sheet)
+    labels, systematics = _labels(sheet), _systematics(sheet)
     points: dict[str, Point] = {}
     by_values: dict[tuple[Any, ...], str] = {}
     bins: dict[tuple[str, str, str, int], Bin] = {}
     for row in sheet.rows:
-        entry = _bin(row, sheet.columns)
+        entry = _bin(row, systematics)
         point = Point(entry.point, tuple(as_value(row.cells[label]) for label in labels))
         known = points.setdefault(point.name, point)
         for label, value, other in zip(labels, point.values, known.values, strict=True):
@@ -89,7 +100,8 @@ def read(path: Path | str) -> Yields:
         bins[key] = entry
     if not bins:
         raise UserError(f"{path}: holds no yields; expected a row a bin")
-    return Yields(sheet.path, labels, tuple(points.values()), tuple(bins.values()))
+    listed = tuple(points.values())
+    return Yields(sheet.path, labels, systematics, listed, tuple(bins.values()))
 
 
 def patches(
@@ -106,6 +118,7 @@ def patches(
     Raises UserError naming row and column, with the valid channels or bins.
     """
     poi = _poi(background, measurement)
+    _check_systematics(yields, background, poi)
     channels = {channel["name"]: (i, channel) for i, channel in enumerate(background["channels"])}
     found: dict[str, dict[str, list[Bin]]] = {
         point.name: defaultdict(list) for point in yields.points
@@ -147,10 +160,69 @@ def _labels(sheet: sheets.Sheet) -> tuple[str, ...]:
             f"expected {', '.join(REQUIRED)}, a column a parameter of the points (letters, digits "
             f"and _), and, if you wish, {', '.join(OPTIONAL)}, {SYSTEMATIC}_<parameter>"
         )
+    for label in labels:
+        meant = _meant(label)
+        if meant:
+            raise UserError(
+                f"{sheet.path}, column {label}: unknown, and as a parameter of the points it would "
+                f"change no yield; did you mean {meant}? Valid are {', '.join(REQUIRED)}, "
+                f"{', '.join(OPTIONAL)}, {SYSTEMATIC}_<parameter>; if it is a parameter of the "
+                "points, rename it"
+            )
     return labels
 
 
-def _bin(row: sheets.Row, columns: Sequence[str]) -> Bin:
+def _meant(label: str) -> str | None:
+    """The optional column that a label may be meant for: a word of it is nearly that name, or one
+    that people write for it."""
+    for word in label.lower().split("_"):
+        near = difflib.get_close_matches(word, OPTIONAL, n=1, cutoff=0.8)
+        if near:
+            return near[0]
+        for start, meant in ABBREVIATED.items():
+            if word.startswith(start):
+                return meant
+    return None
+
+
+def _systematics(sheet: sheets.Sheet) -> dict[str, str]:
+    """The columns of systematic uncertainties, by their parameters."""
+    found: dict[str, str] = {}
+    for column in sheet.columns:
+        if column == SYSTEMATIC or column.startswith(f"{SYSTEMATIC}_"):
+            parameter = column.removeprefix(f"{SYSTEMATIC}_")
+            parameter = "signal_systematic" if column == SYSTEMATIC else parameter
+            if not parameter or parameter in found:
+                raise UserError(
+                    f"{sheet.path}, column {printable(column)}: expected "
+                    f"{SYSTEMATIC}_<parameter>, with a parameter of its own; found "
+                    f'"{printable(parameter)}"'
+                )
+            found[parameter] = column
+    return found
+
+
+def _check_systematics(yields: Yields, background: Mapping[str, Any], poi: str) -> None:
+    """Raise UserError for a systematic uncertainty of a parameter that is none of such."""
+    others = {
+        modifier["name"]: f"a {modifier['type']}"
+        for channel in background["channels"]
+        for sample in channel["samples"]
+        for modifier in sample["modifiers"]
+        if modifier["type"] not in ("histosys", "normsys")
+    }
+    others[poi] = "the parameter of interest"
+    for parameter, column in yields.systematics.items():
+        if parameter in others:
+            raise UserError(
+                f"{yields.path}, column {printable(column)}: {printable(parameter)} is "
+                f"{others[parameter]} of the background; expected a parameter of its own, or a "
+                "histosys or normsys of the background, with which the uncertainty is shared; "
+                f"rename the column {SYSTEMATIC}_<parameter>, or leave it out"
+            )
+
+
+def _bin(row: sheets.Row, systematics: Mapping[str, str]) -> Bin:
     name = row.cells["point"]
     if not NAME.fullmatch(name):
         raise UserError(
@@ -163,13 +235,11 @@ def _bin(row: sheets.Row, columns: Sequence[str]) -> Bin:
     statistical = None
     if row.cells.get(STATISTICAL):
         statistical = row.real(STATISTICAL, 0, math.inf, "events, a finite number, 0 or more")
-    systematics = {}
-    for column in columns:
-        if column == SYSTEMATIC or column.startswith(f"{SYSTEMATIC}_"):
-            parameter = column.removeprefix(f"{SYSTEMATIC}_")
-            expected = "a fraction of the yield, from -1 to 1 (0.1 for 10 %)"
-            fraction = row.real(column, -1, 1, expected) if row.cells[column] else 0.0
-            systematics["signal_systematic" if column == SYSTEMATIC else parameter] = fraction
+    expected = "a fraction of the yield, from -1 to 1 (0.1 for 10 %)"
+    fractions = {
+        parameter: row.real(column, -1, 1, expected) if row.cells[column] else 0.0
+        for parameter, column in systematics.items()
+    }
     return Bin(
         row,
         name,
@@ -178,7 +248,7 @@ def _bin(row: sheets.Row, columns: Sequence[str]) -> Bin:
         int(number),
         row.real("yield", 0, math.inf, "events, a finite number, 0 or more"),
         statistical,
-        systematics,
+        fractions,
     )
 
 
@@ -205,8 +275,8 @@ def _sample(
     for entry in bins:
         if entry.bin >= size:
             raise UserError(
-                f"{entry.row.where('bin')}: found {entry.bin}, but channel {name} of the "
-                f"background has {size}; valid: {', '.join(map(str, range(size)))}"
+                f"{entry.row.where('bin')}: found {entry.bin}, but the bins of channel {name} of "
+                f"the background are counted from 0; valid: {', '.join(map(str, range(size)))}"
             )
     missing = [str(i) for i in range(size) if i not in by_bin]
     if missing:

@@ -33,10 +33,10 @@ def main() -> None:
     curves = {curve: lines for curve, lines in curves.items() if lines}
     print("\n".join(differences(ours, theirs)))
     for curve, found in compare.compare(contours, curves, ours, {})["curves"].items():
+        median, p90, largest = (number(found[key], ".3g") for key in ("median", "p90", "max"))
         print(
-            f"{curve} contours: distance median {found['median']:.3g}, 90 % {found['p90']:.3g}, "
-            f"largest {found['max']:.3g} {contours['axes']['x'].get('unit', '')}; overlap "
-            f"{found['overlap']:.3f}"
+            f"{curve} contours: distance median {median}, 90 % {p90}, largest {largest} "
+            f"{contours['axes']['x'].get('unit', '')}; overlap {number(found['overlap'], '.3f')}"
         )
     title = options.title or f"{options.ours.name} over {options.theirs.name}"
     figure.draw(contours, ours, curves, title, (), options.out, options.theirs.name)
@@ -55,6 +55,11 @@ def read(folder: Path) -> tuple[dict, points.Points]:
     return contours, points.of_plane(folder / "cls.csv", contours)
 
 
+def number(value: float | None, form: str) -> str:
+    """A number in this form; one of the analyses may have no contour."""
+    return "none" if value is None else format(value, form)
+
+
 def differences(ours: points.Points, theirs: points.Points) -> Iterator[str]:
     """How the CLs of the points on the same places differ."""
     place = {at: i for i, at in enumerate(map(tuple, theirs.plane.tolist()))}
@@ -66,6 +71,9 @@ def differences(ours: points.Points, theirs: points.Points) -> Iterator[str]:
     for curve in SHOWN:
         shift = ours.cls[curve][mine] - theirs.cls[curve][other]
         size = np.abs(shift)
+        if not np.isfinite(size).any():
+            yield f"{curve} CLs: no point has results in both analyses"
+            continue
         worst = int(np.nanargmax(size))
         yield (
             f"{curve} CLs: median difference {np.nanmedian(shift):+.4f}; size median "

@@ -81,6 +81,9 @@ def points(rows: Sequence[results.Row]) -> Iterator[str]:
 def extent(contours: Mapping[str, Any]) -> str:
     """What is excluded of the plane: its area or, along a single axis, the ranges."""
     units = [axis["unit"] for axis in contours["axes"].values()]
+    if not contours["region"]:
+        what = "range" if len(units) == 1 else "area"
+        return f"  {what:11} unknown: {contours['reasons']['observed']}"
     if len(units) == 1:
         ranges = {
             curve: ", ".join(f"{low:g} to {high:g} {units[0]}" for low, high in excluded) or "none"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from recontour import cli, regions, signals
-from recontour.archive import Limits, unpack
+from recontour.archive import Limits, as_published, unpack
 from recontour.errors import UserError
 from recontour.files import read_json, seal_of, sha256, write_json
 from recontour.likelihood import (
@@ -56,13 +56,15 @@ def main() -> None:
     patterns = [part["patches"] for part in parts if part.get("patches")]
     limits = Limits(**options.limits)
     seal_of(options.members).unlink(missing_ok=True)
-    sums = unpack(options.archive, options.members, members, patterns=patterns, limits=limits)
     patchsets, reports = {}, {}
-    for region in options.regions:
-        patchsets[region], reports[region] = verify(options, region, sums)
+    with as_published(options.archive, options.members):
+        sums = unpack(options.archive, options.members, members, patterns=patterns, limits=limits)
+        for region in options.regions:
+            patchsets[region], reports[region] = verify(options, region, sums)
     labels, patches = regions.join(patchsets)
     points = regions.points(patches)
-    check_points_table(options.points, labels, points)
+    right = Path(options.patches).with_name("points.csv")
+    check_points_table(options.points, labels, points, right)
 
     report: dict[str, Any] = {
         "archive_sha256": found,

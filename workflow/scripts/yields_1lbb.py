@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import io
 import os
 import sys
 import tempfile
@@ -18,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from recontour import cli, cross_sections, selection, tables
 from recontour.fetch import fetch_table
+from recontour.files import write_text
 
 RECORD, INSPIRE, VERSION = "10.17182/hepdata.90607.v2", "ins1755298", 2
 LUMINOSITY = 139.0  # fb⁻¹
@@ -66,6 +68,7 @@ def main() -> None:
         default=os.environ.get("HEPDATA_MIRROR"),
         help="folder of copies filed by DOI, by default what HEPDATA_MIRROR names",
     )
+    parser.add_argument("--out", help="file to write when all is well, by default stdout")
     options = parser.parse_args()
 
     listed = selection.read_points(options.points)
@@ -73,7 +76,8 @@ def main() -> None:
     shares = {
         (region, i): passing(region, i, options.mirror) for region in TABLES for i in range(3)
     }
-    writer = csv.writer(sys.stdout, lineterminator="\n")
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("point", *listed.labels, "channel", "bin", "yield", "systematic"))
     for point in listed.points:
         produced = 1e3 * theory.at(point, listed.labels).value * LUMINOSITY
@@ -81,6 +85,10 @@ def main() -> None:
             events = produced * share.get(tuple(map(float, point.values)), 0.0)
             row = (point.name, *point.values, f"SR{region}EM_mct2", i, f"{events:.8g}")
             writer.writerow((*row, options.systematic))
+    if options.out:
+        write_text(options.out, text.getvalue())
+    else:
+        print(text.getvalue(), end="")
 
 
 def passing(region: str, i: int, mirror: str | None) -> dict[tuple[float, ...], float]:
