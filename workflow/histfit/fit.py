@@ -118,13 +118,14 @@ def solve(
     starts: Sequence[Array],
     kin: Index | None = None,
     *,
-    thorough: bool = True,
+    thorough: bool | Flags = True,
 ) -> Fits:
-    """Minimize from the first of `starts` (each (N, P)), and again from the others, from where that
-    ended for a row's kin, and from its mirror image (see `likelihood.mirrored`).
+    """Minimize from the first of `starts` (each (N, P)), and again from the others, from the mirror
+    image of where that ended (see `likelihood.mirrored`), and from where it ended for a row's kin.
 
-    If not `thorough`, only unsafe fits are repeated. Unsafe is one that did not converge, met an
-    indefinite Hessian, or ended with the POI at a bound (then not from its mirror image).
+    What is not `thorough`, all or some rows (N,), is repeated only if unsafe. Unsafe is a fit that
+    did not converge, met an indefinite Hessian, or ended with the POI at a bound (then not from its
+    mirror image). Only unsafe fits are repeated from where their kin ended.
 
     `kin` (N,) gives every row another one with about the same minima, or itself; a row is repeated
     once more where its kin has found a lower minimum meanwhile. Of two conditional fits that are
@@ -143,7 +144,7 @@ def solve(
     return fits
 
 
-def _solve(problem: Problem, starts: Sequence[Array], kin: Index, thorough: bool) -> Fits:
+def _solve(problem: Problem, starts: Sequence[Array], kin: Index, thorough: bool | Flags) -> Fits:
     best = minimize(problem, starts[0])
     fits = Fits(best, np.ones(len(best.x), dtype=np.intp))
     bent = ~best.converged | best.indefinite
@@ -152,7 +153,7 @@ def _solve(problem: Problem, starts: Sequence[Array], kin: Index, thorough: bool
     related = kin != np.arange(len(kin))
     rows = (unsafe | thorough).nonzero()[0]
     searches = [(rows, start[rows]) for start in starts[1:]]
-    rows = rows[related[rows]]
+    rows = (unsafe & related).nonzero()[0]
     searches.append((rows, best.x[kin[rows]]))
     rows = (bent | thorough).nonzero()[0]
     if len(rows):

@@ -99,15 +99,16 @@ def hypotest(
     poi_range = free_range(model, test_stat, poi_bounds)
 
     data = observed_data(model)
-    background, truth = conditional(model, data, asimov_mu, [model.start])
+    fitted = asimov_mu == 0.0 and not np.array_equal(model.start, model.parameters.init[None])
+    background, truth = conditional(model, data, asimov_mu, [model.start], thorough=not fitted)
     asimov_data = expected_data(model, truth.x)
     both = Data(*(np.concatenate(parts) for parts in zip(data, asimov_data, strict=True)))
     tested, found = tested_and_free(model, both, mu, poi_range, truth.x)
-    of_data, of_asimov, of_free = found.value.tolist()
-    muhat = None if model.poi is None else float(found.x[2, model.poi])
+    of_data, of_free, of_asimov = found.value.tolist()
+    muhat = None if model.poi is None else float(found.x[1, model.poi])
     q_obs = test_statistic(test_stat, mu, muhat, of_data - of_free)
     q_asimov = test_statistic(test_stat, mu, asimov_mu, of_asimov)
-    names = "background", "conditional", "asimov", "free"
+    names = "background", "conditional", "free", "asimov"
     reports = report(background, truth) + report(tested, found)
     fits = dict(zip(names, reports, strict=True))
     for name, fit in fits.items():
@@ -143,27 +144,33 @@ def free_range(
     return (max(lower, 0.0) if test_stat == "qtilde" else lower, upper)
 
 
-def conditional(model: Model, data: Data, mu: float, starts: list[Array]) -> tuple[Problem, Fits]:
+def conditional(
+    model: Model, data: Data, mu: float, starts: list[Array], *, thorough: bool = True
+) -> tuple[Problem, Fits]:
     """Fit to one row of `data` with the POI at `mu`, from `starts` (each (1, P))."""
     what = problem(model, data, mu)
-    return what, solve(what, [at_poi(model, x, mu) for x in starts])
+    return what, solve(what, [at_poi(model, x, mu) for x in starts], thorough=thorough)
 
 
 def tested_and_free(
     model: Model, data: Data, mu: float, poi_bounds: tuple[float, float], start: Array
 ) -> tuple[Problem, Fits]:
-    """Fits to N rows of `data` (one or two: the observed, and Asimov data) with the POI at `mu`,
-    and, as the last row, the free fit to the first of them; side by side, from `start` (1, P)."""
-    rows = len(data.counts)
-    kin = np.array([*reversed(range(rows)), 0])
+    """Fits to observed `data`, the first row, with the POI at `mu` and with it free, and, if there
+    is a second row, to these Asimov data with the POI at `mu`; all at once, from `start` (1, P)."""
     observed = Data(data.counts[:1], data.aux[:1])
-    what = together(problem(model, data, mu), problem(model, observed, None, poi_bounds))
+    what = together(problem(model, observed, mu), problem(model, observed, None, poi_bounds))
     init = model.parameters.init[None]
-    first, second = (np.repeat(at_poi(model, x, mu), rows, axis=0) for x in (start, init))
-    starts = [np.concatenate([first, start]), np.concatenate([second, init])]
-    fits = solve(what, starts, kin)
-    if np.isinf(fits.value[-1]):
-        rates = expected_bins(model, fits.x[[-1]])[0]
+    starts = [np.concatenate([at_poi(model, x, mu), x]) for x in (start, init)]
+    kin, thorough = np.array([0, 0]), np.array([True, True])
+    if len(data.counts) > 1:
+        asimov = Data(data.counts[1:], data.aux[1:])
+        what = together(what, problem(model, asimov, mu))
+        starts = [np.concatenate([x, x[:1]]) for x in starts]
+        # lower minima of the fit to data are tried for the one to Asimov data, too
+        kin, thorough = np.array([2, 0, 0]), np.array([True, True, False])
+    fits = solve(what, starts, kin, thorough=thorough)
+    if np.isinf(fits.value[1]):
+        rates = expected_bins(model, fits.x[[1]])[0]
         impossible = int(np.argmax((observed.counts[0] > 0.0) & (rates <= 0.0)))
         names = [
             f"channel '{name}', bin {i}" for name, n in model.channels.items() for i in range(n)

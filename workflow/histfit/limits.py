@@ -104,9 +104,9 @@ def upper_limit(
     first = min(1.0, reach)
     poi_range = lower, math.inf if beyond_bounds else upper
     what, found = tested_and_free(model, both, first, poi_range, truth.x)
-    demand_converged(report(what, found)[2], "free fit")
-    muhat, lowest = float(found.x[2, model.poi]), float(found.value[2])
-    scan = _Scan(model, both, truth.x, {first: found.x[:2]})
+    demand_converged(report(what, found)[1], "free fit")
+    muhat, lowest = float(found.x[1, model.poi]), float(found.value[1])
+    scan = _Scan(model, both, truth.x, {first: found.x[[0, 2]]})
 
     def root_asimov(mu: float) -> float:
         return math.sqrt(test_statistic(test_stat, mu, 0.0, scan(mu, 1)))
@@ -145,14 +145,15 @@ class _Scan:
     def __init__(self, model: Model, both: Data, truth: Array, known: dict[float, Array]) -> None:
         self.model, self.both = model, both
         self.fits = 0
-        self._others = [np.repeat(x, 2, axis=0) for x in (truth, model.parameters.init[None])]
-        self._points = dict(sorted({0.0: self._others[0], **known}.items()))
+        self._points = dict(sorted({0.0: np.repeat(truth, 2, axis=0), **known}.items()))
         self._found: dict[float, tuple[Array, list[Fit]]] = {}
 
     def __call__(self, mu: float, which: int) -> float:
         """The objective at μ of the observed (0) or of the Asimov data (1)."""
         if mu not in self._found:
-            starts = [at_poi(self.model, x, mu) for x in (self._near(mu), *self._others)]
+            near = self._near(mu)
+            init = np.repeat(self.model.parameters.init[None], 2, axis=0)
+            starts = [at_poi(self.model, x, mu) for x in (near, near[::-1], init)]
             what = problem(self.model, self.both, mu)
             fits = solve(what, starts, kin=np.array([1, 0]))
             self.fits += 2
