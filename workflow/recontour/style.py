@@ -19,7 +19,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 
-from recontour import texts
 from recontour.errors import UserError, printable
 from recontour.files import atomic_write
 
@@ -100,11 +99,20 @@ def new_figure(width: float, height: float) -> Iterator[Figure]:
         try:
             yield figure
         except ValueError as error:
-            if not texts.of_mathtext(error):
-                raise
-            _, text, *_ = str(error).splitlines()
-            where = "in `title`, `labels` or `axes` of the config"
-            raise UserError(f"{where}: {texts.explained(error, text)}") from None
+            raise _explained(error) from None
+
+
+def _explained(error: ValueError) -> ValueError | UserError:
+    """What mathtext says of TeX that it cannot draw, and what to do; other errors as they are."""
+    _, text, *_, last = ["", "", *str(error).splitlines()][-4:]
+    if not last.startswith("Parse") or "(at char" not in last:  # mathtext has no class for it
+        return error
+    reason = last.partition(": ")[2].partition("  (at char")[0]
+    return UserError(
+        f'in `title`, `labels` or `axes` of the config: "{printable(text)}" is no TeX that '
+        f"matplotlib can draw ({printable(reason)[:200]}); correct what stands between the dollar "
+        "signs; a dollar sign itself is written \\$"
+    )
 
 
 def save(figure: Figure, out: Sequence[Path | str]) -> None:

@@ -59,7 +59,7 @@ if WORKFLOW.is_relative_to(Path.cwd()):
     WORKFLOW = WORKFLOW.relative_to(Path.cwd())
 sys.path.insert(0, str(WORKFLOW.absolute()))
 
-from recontour import batches, imports, planes, progress, signals, texts, workdir
+from recontour import batches, imports, planes, progress, signals, workdir
 from recontour import config as configuration
 from recontour.errors import UserError, explanation, known, printable
 
@@ -104,22 +104,14 @@ wildcard_constraints:
 
 
 def begin():
-    """Stop before the first job if another run works here, or if a figure could not be drawn after
-    all fits; otherwise tell how far this one is. Dry runs do not come this far."""
+    """Stop before the first job if another run works here; otherwise tell how far this one is. Dry
+    runs do not come this far."""
     if not RUN.alone():
         sys.exit(f"error: {RUN.other()}; wait until it has ended")
-    fits = [
-        job for job in workflow.dag.needrun_jobs() if "journal" in job.params.keys()
-    ]
-    try:
-        for name in sorted({job.wildcards.analysis for job in fits}):
-            if drawn_planes(name):
-                texts.check(name, ANALYSES[name])
-    except UserError as error:
-        sys.exit(f"error: {printable(error)}")
     progress.write_plan(
         progress.Batch(job.output[0], job.params.journal, len(job.params.points))
-        for job in fits
+        for job in workflow.dag.needrun_jobs()
+        if "journal" in job.params.keys()
     )
     progress.show()
 
