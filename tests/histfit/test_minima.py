@@ -43,7 +43,7 @@ def objective(model: histfit.Model, data: Data, fit: histfit.Fit) -> float:
 def test_no_random_start_finds_a_lower_minimum(
     seed: int, bins: int, scale: float, kinds: str
 ) -> None:
-    """Models with two minima, whose Hessians told nothing of it."""
+    """Models with two minima, where fits that looked safe had ended in the higher one."""
     model = histfit.compile_model(random_workspace(seed, bins=bins, scale=scale, kinds=kinds))
     fits = histfit.hypotest(model).fits
     observed = observed_data(model)
@@ -57,15 +57,15 @@ def test_no_random_start_finds_a_lower_minimum(
         assert ours <= lowest(model, data, mu, seed, 20) + 1e-7, name
 
 
-def test_a_limit_is_where_a_hypothesis_test_says_that_it_is() -> None:
-    """Here the conditional fits have two minima, and change from one to the other on the way."""
-    for seed in (2, 41):
-        model = histfit.compile_model(random_workspace(seed, bins=2, scale=5.0, kinds="smooth"))
-        limit = histfit.upper_limit(model, beyond_bounds=True)
-        for i, mu in enumerate(limit.expected):
-            assert mu is not None
-            tested = histfit.hypotest(model, mu, poi_bounds=(0.0, 1e9))
-            assert tested.CLs_exp[i] == pytest.approx(0.05, abs=1e-7)
+@pytest.mark.parametrize("seed", [15, 41, 66])
+def test_a_limit_is_where_a_hypothesis_test_says_that_it_is(seed: int) -> None:
+    """A scan that only follows its minimum ends up to 0.004 in CLs away from the level here."""
+    model = histfit.compile_model(random_workspace(seed, bins=2, scale=5.0, kinds="smooth"))
+    limit = histfit.upper_limit(model, beyond_bounds=True)
+    for i, mu in enumerate((limit.observed, *limit.expected)):
+        assert mu is not None
+        tested = histfit.hypotest(model, mu, poi_bounds=(0.0, 1e9))
+        assert (tested.CLs_obs, *tested.CLs_exp)[i] == pytest.approx(0.05, abs=1e-7)
 
 
 @pytest.mark.long

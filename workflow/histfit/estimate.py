@@ -11,7 +11,7 @@ import numpy as np
 from .arrays import Array, Index
 from .errors import FitError
 from .fit import Fit, Fits, demand_converged, observed_data, report
-from .hypotest import conditional, free_range, tested_and_free
+from .hypotest import background_fit, conditional, free_range, tested_and_free
 from .likelihood import evaluate, hessians
 from .minimize import Problem
 from .model import Model, as_model
@@ -141,7 +141,7 @@ def best_fit(
     if mu is not None:
         return conditional(model, data, mu, [model.start, init])
     poi_range = free_range(model, "t", poi_bounds)
-    background = conditional(model, data, 0.0, [model.start])[1]
+    background = background_fit(model, data, 0.0)[1]
     what, fits = tested_and_free(model, data, 1.0, poi_range, background.x)
     return what.take(np.array([1])), fits.take(1)
 

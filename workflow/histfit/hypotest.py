@@ -99,8 +99,7 @@ def hypotest(
     poi_range = free_range(model, test_stat, poi_bounds)
 
     data = observed_data(model)
-    fitted = asimov_mu == 0.0 and not np.array_equal(model.start, model.parameters.init[None])
-    background, truth = conditional(model, data, asimov_mu, [model.start], thorough=not fitted)
+    background, truth = background_fit(model, data, asimov_mu)
     asimov_data = expected_data(model, truth.x)
     both = Data(*(np.concatenate(parts) for parts in zip(data, asimov_data, strict=True)))
     tested, found = tested_and_free(model, both, mu, poi_range, truth.x)
@@ -150,6 +149,13 @@ def conditional(
     """Fit to one row of `data` with the POI at `mu`, from `starts` (each (1, P))."""
     what = problem(model, data, mu)
     return what, solve(what, [at_poi(model, x, mu) for x in starts], thorough=thorough)
+
+
+def background_fit(model: Model, data: Data, mu: float) -> tuple[Problem, Fits]:
+    """Fit that Asimov data come from, to one row of `data` with the POI at `mu`; where it starts
+    from the fit of the background alone (see `background.Background`), that was a thorough one."""
+    fitted = mu == 0.0 and not np.array_equal(model.start, model.parameters.init[None])
+    return conditional(model, data, mu, [model.start], thorough=not fitted)
 
 
 def tested_and_free(

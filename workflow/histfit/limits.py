@@ -21,7 +21,7 @@ from .errors import InvalidWorkspace
 from .fit import Fit, at_poi, demand_converged, expected_data, observed_data, problem, report, solve
 from .hypotest import (
     N_SIGMA,
-    conditional,
+    background_fit,
     free_range,
     observed_shift,
     p_values,
@@ -97,7 +97,7 @@ def upper_limit(
     reach = FARTHEST if beyond_bounds else upper
 
     data = observed_data(model)
-    truth_problem, truth = conditional(model, data, 0.0, [model.start])
+    truth_problem, truth = background_fit(model, data, 0.0)
     demand_converged(report(truth_problem, truth)[0], "background fit")
     asimov_data = expected_data(model, truth.x)
     both = Data(*(np.concatenate(parts) for parts in zip(data, asimov_data, strict=True)))
