@@ -94,9 +94,9 @@ def problem(
     model: Model, data: Data, mu: float | None, poi_bounds: tuple[float, float] | None = None
 ) -> Problem:
     """Fits with the POI free within `poi_bounds` (`mu` None) or held at its start."""
-    shape = data.aux.shape
-    fixed = np.broadcast_to(model.parameters.fixed, shape).copy()
-    low, high = (np.broadcast_to(bound, shape).copy() for bound in model.parameters.bounds.T)
+    n_fits = len(data.aux)
+    fixed = np.repeat(model.parameters.fixed[None], n_fits, axis=0)
+    low, high = (np.repeat(bound[None], n_fits, axis=0) for bound in model.parameters.bounds.T)
     if model.poi is not None:
         fixed[:, model.poi] |= mu is not None
         if poi_bounds is not None:

@@ -111,11 +111,8 @@ class Hessians(NamedTuple):
 
 def expected_bins(model: Model, x: Array) -> Array:
     """Expected rates λ (N, B)."""
-    plain = np.ones_like(x)
-    moved = shift(model.histosys_code, x[:, model.histosys], plain[:, model.histosys])
-    scales = _scales(model, x[:, model.normsys], plain)[:, :, 0]
-    cells = _shifted(model, moved.u, moved.v) * _product(model, scales, x[:, model.factors])
-    return np.add.reduceat(cells, model.bin_starts, axis=1)
+    shifted, factor = _parts(model, x)
+    return np.add.reduceat(shifted * factor, model.bin_starts, axis=1)
 
 
 def rates(model: Model, x: Array, side: Array) -> Rates:
@@ -246,18 +243,19 @@ def mirrored(model: Model, x: Array, data: Data, least: float) -> Array:
     turned if that alone costs less than half of what a linear effect would (2 α²).
     """
     alphas = np.flatnonzero((np.abs(x[:, : model.normsys.stop]) > least).any(axis=0))
+    if len(alphas) == 0:
+        return x
     shifting = alphas < model.histosys.stop
     scaling = alphas >= model.normsys.start
     plain = np.ones_like(x)
-    rate = rates(model, x, plain)
-    turned = np.where(rate.factor == 0.0, 0.0, rate.cells / _nonzero(rate.factor))[:, None, :]
-    turned = np.repeat(turned, len(alphas), axis=1)
+    shifted, factor = _parts(model, x)
+    turned = np.repeat(shifted[:, None, :], len(alphas), axis=1)
     moving = alphas[shifting]
     alpha, side = x[:, moving], plain[:, moving]
     forth, back = (shift(model.histosys_code, sign * alpha, side) for sign in (1.0, -1.0))
     turned[:, shifting] += (back.u - forth.u)[:, :, None] * model.shifts[0, moving]
     turned[:, shifting] += (back.v - forth.v)[:, :, None] * model.shifts[1, moving]
-    turned *= rate.factor[:, None, :]
+    turned *= factor[:, None, :]
     which = alphas[scaling] - model.normsys.start
     alpha, side = x[:, alphas[scaling]], plain[:, alphas[scaling]]
     parts = model.polynomials[which], model.log_lo[which], model.log_hi[which]
@@ -265,14 +263,24 @@ def mirrored(model: Model, x: Array, data: Data, least: float) -> Array:
         scale(model.normsys_code, sign * alpha, side, *parts)[:, :, 0] for sign in (1.0, -1.0)
     )
     turned[:, scaling] *= (there / _nonzero(here))[:, :, model.group]
-    bins = np.add.reduceat(turned, model.bin_starts, axis=2)
+    before = np.add.reduceat(shifted * factor, model.bin_starts, axis=1)
+    after = np.add.reduceat(turned, model.bin_starts, axis=2)
     counts = np.repeat(data.counts, len(alphas), axis=0)
-    cost = _poisson(counts, bins.reshape(counts.shape))[0].reshape(len(x), len(alphas))
-    cost -= _poisson(data.counts, rate.bins)[0][:, None]
+    cost = _poisson(counts, after.reshape(counts.shape))[0].reshape(len(x), len(alphas))
+    cost -= _poisson(data.counts, before)[0][:, None]
     turning = (cost < x[:, alphas] ** 2) & (np.abs(x[:, alphas]) > least)
     result = x.copy()
     result[:, alphas] *= np.where(turning, -1.0, 1.0)
     return result
+
+
+def _parts(model: Model, x: Array) -> tuple[Array, Array]:
+    """What the shifts make of every cell, and the factor that scales it, both (N, C)."""
+    plain = np.ones_like(x)
+    moved = shift(model.histosys_code, x[:, model.histosys], plain[:, model.histosys])
+    scales = _scales(model, x[:, model.normsys], plain)[:, :, 0]
+    factor = _product(model, scales, x[:, model.factors])
+    return _shifted(model, moved.u, moved.v), factor
 
 
 def _scales(model: Model, alpha: Array, side: Array) -> Array:

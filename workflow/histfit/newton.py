@@ -44,23 +44,44 @@ row by row."""
 
 
 class Solver(NamedTuple):
-    """Applies H⁻¹, from a Cholesky factor, or from scaled eigenvectors and |eigenvalues|."""
+    """Applies H⁻¹ to vectors, (P,) or (P, n), from a Cholesky factor, or from scaled eigenvectors
+    and |eigenvalues|."""
 
     factor: Array
     scale: Array | None = None
     size: Array | None = None
 
-    def __call__(self, gradient: Array) -> Array:
+    def __call__(self, vectors: Array) -> Array:
         if self.scale is None or self.size is None:
-            return np.asarray(dpotrs(self.factor, gradient, lower=1)[0])
-        along = self.factor.T @ (self.scale * gradient)
-        return np.asarray(self.scale * (self.factor @ (along / self.size)))
+            return np.asarray(dpotrs(self.factor, vectors, lower=1)[0])
+        along = (self.factor.T @ (self.scale * vectors.T).T).T / self.size
+        return np.asarray((self.scale * (self.factor @ along.T).T).T)
 
     def matrix(self) -> Array:
         """The matrix whose eigenvectors these are."""
         assert self.scale is not None and self.size is not None
         vectors = self.factor / self.scale[:, None]
         return np.asarray((vectors * self.size) @ vectors.T)
+
+
+class Pinned(NamedTuple):
+    """Applies the inverse of H without some rows and columns, from what applies H⁻¹.
+
+    Attributes:
+        solver: applies H⁻¹
+        pinned: the rows and columns to do without (n,)
+        columns: these columns of H⁻¹ (P, n)
+    """
+
+    solver: Solver
+    pinned: Index
+    columns: Array
+
+    def __call__(self, vector: Array) -> Array:
+        result = self.solver(vector)
+        result -= self.columns @ np.linalg.solve(self.columns[self.pinned], result[self.pinned])
+        result[self.pinned] = 0.0
+        return result
 
 
 class Newton(NamedTuple):
@@ -80,7 +101,7 @@ class Newton(NamedTuple):
     pinned: NDArray[np.int8]
     edm: Array
     whitening: Array
-    solvers: dict[int, Solver]
+    solvers: dict[int, Solver | Pinned]
     saddle: Flags
     indefinite: Flags
 
@@ -147,13 +168,14 @@ def newton_step(
                     push = push if g @ push <= 0.0 else -push
         step = -solver(g)
         edm = -0.5 * float(g @ step)
-        if ((step < lower[i]) | (step > upper[i])).any():
-            step, newton.pinned[i], solver = _boxed(matrix, g, lower[i], upper[i])
-            edm = -float(g @ step + 0.5 * step @ matrix @ step)
         newton.solvers[i] = solver
+        if (np.minimum(np.maximum(step, lower[i]), upper[i]) != step).any():
+            step, newton.pinned[i], newton.solvers[i] = _boxed(solver, step, lower[i], upper[i])
+            edm = -float(g @ step + 0.5 * step @ matrix @ step)
         newton.edm[i] = edm
-        # eigenvectors mix held parameters, by rounding, with others of the same eigenvalue
-        newton.step[i] = np.where(held[i], 0.0, step if push is None else step + push)
+        newton.step[i] = step if push is None else step + push
+    # eigenvectors mix held parameters, by rounding, with others of the same eigenvalue
+    newton.step[held] = 0.0
     return newton
 
 
@@ -223,33 +245,36 @@ def _solve_stack(whitening: Array, vectors: Array) -> Array:
 
 
 def _boxed(
-    matrix: Array, gradient: Array, lower: Array, upper: Array
-) -> tuple[Array, NDArray[np.int8], Solver]:
-    """Minimize g·s + ½ s·M·s for `lower` ≤ s ≤ `upper`; M is positive definite.
+    solver: Solver, free: Array, lower: Array, upper: Array
+) -> tuple[Array, NDArray[np.int8], Pinned]:
+    """The step of the least quadratic model, whose H⁻¹ the `solver` applies and whose `free`
+    minimum lies beyond a bound, for `lower` ≤ step ≤ `upper`.
 
     Parameters beyond a bound are pinned to it and those that pull away from it are freed, all at
     once, or, should that go in circles, one at a time (block principal pivoting; J. J. Júdice and
-    F. M. Pires, Comput. Oper. Res. 21 (1994) 587). Returns the step, where it is pinned to the
-    lower (−1) and upper (+1) bound, and what solves for the other parameters.
+    F. M. Pires, Comput. Oper. Res. 21 (1994) 587). The price of a bound is the slope there. Returns
+    the step, where it is pinned to the lower (−1) and upper (+1) bound, and what solves for the
+    other parameters.
     """
-    pinned = np.zeros(len(gradient), dtype=np.int8)
+    pinned = np.where(free < lower, -1, np.where(free > upper, 1, 0)).astype(np.int8)
     for attempt in range(MAX_ROUNDS):
-        bound = np.where(pinned < 0, lower, np.where(pinned > 0, upper, 0.0))
-        fixed = pinned != 0
-        reduced = without(matrix, fixed)
-        solver = _cholesky(reduced, 0.0) or _magnitudes(reduced)[0]
-        step = bound - solver(np.where(fixed, 0.0, gradient + matrix @ bound))
-        beyond = np.where(step < lower, -1, np.where(step > upper, 1, 0))
-        wanted = np.where(
-            fixed, np.where(pinned * (gradient + matrix @ step) > 0.0, 0, pinned), beyond
-        )
+        which = pinned.nonzero()[0]
+        units = np.zeros((len(free), len(which)))
+        units[which, np.arange(len(which))] = 1.0
+        columns = solver(units)
+        bound = np.where(pinned[which] < 0, lower[which], upper[which])
+        price = np.linalg.solve(columns[which], bound - free[which])
+        step = free + columns @ price
+        step[which] = bound
+        wanted = np.where(step < lower, -1, np.where(step > upper, 1, 0))
+        wanted[which] = np.where(pinned[which] * price > 0.0, 0, pinned[which])
         wrong = (wanted != pinned).nonzero()[0]
         if len(wrong) == 0:
             break
         if attempt >= PATIENCE:
             wrong = wrong[-1:]
         pinned[wrong] = wanted[wrong]
-    return step, pinned, solver
+    return step, pinned, Pinned(solver, which, columns)
 
 
 def without(hessian: Array, held: Flags) -> Array:
