@@ -7,34 +7,11 @@ from pathlib import Path
 
 import histfit
 import jsonpatch
-import numpy as np
 import pytest
 from histfit.fit import expected_data, observed_data, problem, solve
-from histfit.likelihood import Data, deviance
-from histfit.minimize import minimize
 from models import Array, random_workspace
 from recontour.archive import unpack
-
-
-def lowest(model: histfit.Model, data: Data, mu: float | None, seed: int, starts: int) -> float:
-    """The lowest objective from random starts, with the POI free from 0 on if `mu` is None."""
-    rng = np.random.default_rng(seed)
-    low, high = model.parameters.bounds.T
-    poi_bounds = None if mu is not None else (0.0, float(high[model.poi]))
-    one = problem(model, data, mu, poi_bounds)
-    many = one.take(np.zeros(starts, dtype=np.intp))
-    init = model.parameters.init.copy()
-    init[model.poi] = 1.0 if mu is None else mu
-    moves = rng.normal(size=(starts, len(init)))
-    points = np.where(init == 0.0, moves, init * np.exp(0.4 * moves))
-    points = np.where(many.fixed, init, np.clip(points, low, high))
-    found = minimize(many, points)
-    values = deviance(model, found.x, many.data)
-    return float(np.where(found.converged, values, np.inf).min())
-
-
-def objective(model: histfit.Model, data: Data, fit: histfit.Fit) -> float:
-    return float(deviance(model, fit.values[None], data)[0])
+from starts import lowest, objective
 
 
 @pytest.mark.parametrize(

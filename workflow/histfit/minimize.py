@@ -141,6 +141,7 @@ def minimize(problem: Problem, start: Array, known: Minimum | None = None) -> Mi
         stiffness=np.full_like(problem.data.counts, WALL),
         gap=np.full_like(problem.data.counts, np.inf),
         side=np.where(x < 0.0, -1.0, 1.0),
+        kinks=bool(model.kinked.any()),
     )
     if known is not None:
         fits.keep(~_at_known(model, x, known.x))
@@ -217,6 +218,7 @@ class _Fits:
         wall, stiffness: see `likelihood.WALL`
         gap: how far from its wall's the rate of a bin was when the wall was built last
         side: of kinked parameters
+        kinks: whether there are any
         turned: whether the side was changed at 0 already, None before any was
     """
 
@@ -227,6 +229,7 @@ class _Fits:
     stiffness: Array
     gap: Array
     side: Array
+    kinks: bool
     turned: Flags | None = None
 
     def evaluate(self, x: Array, some: Index | slice = slice(None)) -> Evaluation:
@@ -249,9 +252,9 @@ class _Fits:
 
     def turn(self, gradient: Array) -> bool:
         """Change side where a parameter stands at 0 and its side slopes up; whether any did."""
-        kinked = self.problem.model.kinked
-        if not kinked.any():
+        if not self.kinks:
             return False
+        kinked = self.problem.model.kinked
         if self.turned is None:
             self.turned = np.zeros(self.x.shape, dtype=bool)
         self.turned &= self.x == 0.0
@@ -263,7 +266,7 @@ class _Fits:
     def confined(self) -> tuple[Array, Array]:
         """Lower and upper bounds that keep every kinked parameter on its side."""
         low, high, kinked = self.problem.low, self.problem.high, self.problem.model.kinked
-        if not kinked.any():
+        if not self.kinks:
             return low, high
         low = np.where(kinked & (self.side > 0.0), np.maximum(low, 0.0), low)
         return low, np.where(kinked & (self.side < 0.0), np.minimum(high, 0.0), high)

@@ -1,8 +1,9 @@
 """Newton steps within bounds, each to the minimum that the quadratic model has there.
 
-Where the Hessian is not positive definite, far from the minimum it is blended with its Gauss-Newton
-part as far as need be; near the minimum the eigenvalues serve by magnitude (saddle-free Newton,
-arXiv:1406.2572), with a floor that keeps it calm in flat valleys and a push off saddle points.
+Where the Hessian is not positive definite, far from the minimum it is blended as far as need be
+with its Gauss-Newton part, whose diagonal is raised to the Hessian's; near the minimum the
+eigenvalues serve by magnitude (saddle-free Newton, arXiv:1406.2572), with a floor that keeps it
+calm in flat valleys and a push off saddle points.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ WORTHWHILE = 1e-3
 """EDM above which a blended step is taken where the Hessian is not positive definite."""
 
 BLENDS = (0.5, 1.0)
-"""Shares of the Gauss-Newton part in place of the Hessian, which are tried in turn."""
+"""Shares of the Gauss-Newton part in place of the Hessian, which are tried in turn. (With a lower
+diagonal than the Hessian's, a systematic that lowers a rate either way would go back and forth
+across α = 0 in steps too long.)"""
 
 FIRM = 0.05
 """Part of its diagonal that the pivots of a blend must keep, lest the step gets too long."""
@@ -127,8 +130,8 @@ def newton_step(
 ) -> Newton:
     """Steps between `lower` and `upper` that leave `held` parameters alone (all (N, P)).
 
-    For the use of the `hessians` see the module's text; `unsettled` is what walls add to the
-    objective (N,).
+    For the use of the `hessians`, which are changed, see the module's text; `unsettled` is what
+    walls add to the objective (N,).
     """
     n_fits, size = gradient.shape
     small = size <= SMALL
@@ -151,6 +154,7 @@ def newton_step(
         if solver is None:
             newton.indefinite[i] = True
             definite = without(hessians.gauss_newton(i), held[i])
+            np.fill_diagonal(definite, np.maximum(definite.diagonal(), exact.diagonal()))
             for share in BLENDS:
                 matrix = exact + share * (definite - exact)
                 solver = _cholesky(matrix, FIRM if share < 1.0 else FLOOR)
@@ -278,12 +282,13 @@ def _boxed(
 
 
 def without(hessian: Array, held: Flags) -> Array:
-    """Hessians (…, P, P) with rows and columns of `held` (…, P) parameters made the identity's."""
-    reduced, those = hessian.copy(), held.nonzero()
-    reduced[those] = 0.0
-    reduced.swapaxes(-1, -2)[those] = 0.0
-    np.einsum("...ii->...i", reduced)[those] = 1.0
-    return reduced
+    """`hessian` (…, P, P), whose rows and columns of `held` (…, P) parameters are made the
+    identity's, in place."""
+    those = held.nonzero()
+    hessian[those] = 0.0
+    hessian.swapaxes(-1, -2)[those] = 0.0
+    np.einsum("...ii->...i", hessian)[those] = 1.0
+    return hessian
 
 
 def _cholesky(matrix: Array, least: float = FLOOR) -> Solver | None:
