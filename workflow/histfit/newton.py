@@ -251,8 +251,8 @@ def _solve_stack(whitening: Array, vectors: Array) -> Array:
 def _boxed(
     solver: Solver, free: Array, lower: Array, upper: Array
 ) -> tuple[Array, NDArray[np.int8], Pinned]:
-    """The step of the least quadratic model, whose H⁻¹ the `solver` applies and whose `free`
-    minimum lies beyond a bound, for `lower` ≤ step ≤ `upper`.
+    """The minimum within `lower` and `upper` of the quadratic model whose H⁻¹ the `solver` applies,
+    and whose `free` minimum lies beyond a bound.
 
     Parameters beyond a bound are pinned to it and those that pull away from it are freed, all at
     once, or, should that go in circles, one at a time (block principal pivoting; J. J. Júdice and
