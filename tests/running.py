@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import shutil
 import subprocess
@@ -62,3 +63,14 @@ def planned(output: str) -> dict[str, int]:
     """The jobs of a dry run, by rule, from the table "Job stats" that it prints first."""
     lines = output.split("Job stats:", 1)[1].split("total", 1)[0].splitlines()[3:]
     return {rule: int(count) for rule, count in (line.split() for line in lines if line.strip())}
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a table of results, from column to text."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def by_name(path: Path) -> dict[str, dict[str, str]]:
+    """The rows of a table of points, by the points' names."""
+    return {row["name"]: row for row in rows(path)}

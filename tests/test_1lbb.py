@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import histfit
 import pyhf
 import pytest
+from running import by_name
 
 pytestmark = pytest.mark.long
 
@@ -26,11 +26,6 @@ def test_every_point_is_done(finished_1lbb: Path) -> None:
     assert "125 done, 0 failed" in (finished_1lbb / "output").read_text(encoding="utf-8")
 
 
-def table(path: Path) -> dict[str, dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return {row["name"]: row for row in csv.DictReader(file)}
-
-
 def cls(row: dict[str, str]) -> list[float]:
     return [float(row[column]) for column in CLS]
 
@@ -42,7 +37,7 @@ def test_cls_agree_with_an_independent_computation(run: Path, mirror: Path) -> N
     path = mirror.parent / "reference" / "1Lbb_CLs.csv"
     if not path.exists():
         pytest.skip(f"needs the independent numbers at {path}")
-    reference, ours = table(path), table(run / "cls.csv")
+    reference, ours = by_name(path), by_name(run / "cls.csv")
     assert reference.keys() == ours.keys()
     assert len(ours) == 125
     differ = {
@@ -103,14 +98,14 @@ def test_the_point_known_to_full_precision_is_reproduced(run: Path) -> None:
         *(0.45734117574318756, 0.014837956458892469, 0.051741717711849336),
         *(0.16166784896063358, 0.40978237854008714, 0.7428179570706184),
     ]
-    ours = cls(table(run / "cls.csv")["C1N2_Wh_hbb_900_250"])
+    ours = cls(by_name(run / "cls.csv")["C1N2_Wh_hbb_900_250"])
     assert ours[0] == pytest.approx(published[0], abs=1e-6, rel=0)
     assert ours == pytest.approx(published, abs=3e-6, rel=0)
     assert ours == pytest.approx(converged, abs=1e-7, rel=0)
 
 
 def test_650_0_is_excluded_and_1000_0_is_not(run: Path) -> None:
-    ours = table(run / "cls.csv")
+    ours = by_name(run / "cls.csv")
     assert float(ours["C1N2_Wh_hbb_650_0"]["CLs_obs"]) < 0.05
     assert float(ours["C1N2_Wh_hbb_1000_0"]["CLs_obs"]) > 0.05
 

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from running import ROOT, snakemake
+from running import ROOT, by_name, snakemake
 from small_search import BROKEN, IMPOSSIBLE, patchset, with_two_bad_points, write
 
 RESULTS = ("cls.csv", "cls.json", "harvest.json", "contours.json", "comparison.json")
-
-
-def rows(folder: Path) -> dict[str, dict[str, str]]:
-    with (folder / "results/small/cls.csv").open(encoding="utf-8", newline="") as file:
-        return {row["name"]: row for row in csv.DictReader(file)}
 
 
 def test_a_bad_point_is_listed_with_its_reason_and_the_others_are_complete(
@@ -28,7 +22,7 @@ def test_a_bad_point_is_listed_with_its_reason_and_the_others_are_complete(
     assert run.returncode != 0
     assert "error: A small search: 2 of 12 points failed" in run.stdout
 
-    found, expected = rows(tmp_path), rows(finished_small)
+    found, expected = (by_name(f / "results/small/cls.csv") for f in (tmp_path, finished_small))
     assert found.keys() == expected.keys()
     failed = {name: row["reason"] for name, row in found.items() if row["status"] != "ok"}
     assert "/channels/7/samples/1) cannot be applied" in failed.pop(BROKEN)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 from dataclasses import replace
@@ -17,15 +16,10 @@ from recontour.errors import UserError
 from recontour.files import read_json
 from recontour.likelihood import Point, index_patchset
 from recontour.points import Points
-from running import clone, snakemake
+from running import by_name, clone, rows, snakemake
 from small_search import background, patch, with_two_bad_points, write, write_config
 
 LABELS = ("m1", "m2")
-
-
-def rows(path: Path) -> dict[str, dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return {row["name"]: row for row in csv.DictReader(file)}
 
 
 def found(observed: float | None = 2.5) -> results.Row:
@@ -48,17 +42,16 @@ def test_of_several_regions_the_one_with_the_smallest_expected_limit_counts() ->
     point = Point("p", (200, 50))
     nothing = limits.without_signal(point, LABELS)
     weak = found(observed=None) | {"mu_exp_0": 7.0}
-    rows = [
+    three = [
         results.in_region(row, LABELS, region)
         for region, row in (("A", nothing), ("B", weak), ("C", found()))
     ]
-    table = results.Results(LABELS, tuple(rows))
-    assert results.best(table, expected="mu_exp_0").rows == (rows[2],)
-    assert results.best(replace(table, rows=tuple(rows[:2])), expected="mu_exp_0").rows == (
-        rows[1],
-    )
+    table = results.Results(LABELS, tuple(three))
+    assert results.best(table, expected="mu_exp_0").rows == (three[2],)
+    two = replace(table, rows=tuple(three[:2]))
+    assert results.best(two, expected="mu_exp_0").rows == (three[1],)
     failed = results.in_region(limits.failed(point, LABELS, "no fit"), LABELS, "D")
-    (row,) = results.best(replace(table, rows=(*rows, failed)), expected="mu_exp_0").rows
+    (row,) = results.best(replace(table, rows=(*three, failed)), expected="mu_exp_0").rows
     assert (row["status"], row["reason"]) == ("failed", "region D: no fit")
 
 
@@ -114,13 +107,13 @@ def test_limits_of_bad_points_are_refused_and_all_else_stays_as_it_was_made(tmp_
         assert "1 of 12 points failed, for the reasons in" in refused.stdout
         assert "is not as it was made" not in refused.stdout
     results = tmp_path / "results/small"
-    assert len(rows(results / "upper_limits.csv")) == 12
+    assert len(by_name(results / "upper_limits.csv")) == 12
     assert not [*results.rglob("*.aside")]
     assert snakemake(tmp_path, "upper_limits").returncode == 0
 
 
 def test_the_limits_of_every_point_are_those_of_the_fit_module(small: tuple[Path, Any]) -> None:
-    table = rows(small[0] / "results/small/upper_limits.csv")
+    table = by_name(small[0] / "results/small/upper_limits.csv")
     assert len(table) == 12
     for name in ("signal_200_0", "signal_500_100"):
         m1, m2 = (int(part) for part in name.split("_")[1:])
@@ -131,14 +124,14 @@ def test_the_limits_of_every_point_are_those_of_the_fit_module(small: tuple[Path
 
 
 def test_at_the_limit_cls_is_five_percent(small: tuple[Path, Any]) -> None:
-    row = rows(small[0] / "results/small/upper_limits.csv")["signal_300_50"]
+    row = by_name(small[0] / "results/small/upper_limits.csv")["signal_300_50"]
     spec = patches.apply(background(), patch(300, 50)["patch"], "signal_300_50")
     tested = histfit.hypotest(spec, mu=float(row["mu_obs"]))
     assert tested.CLs_obs == pytest.approx(0.05, abs=1e-7)
 
 
 def test_limits_on_the_cross_section_are_the_strength_times_theory(small: tuple[Path, Any]) -> None:
-    row = rows(small[0] / "results/small/upper_limits.csv")["signal_200_0"]
+    row = by_name(small[0] / "results/small/upper_limits.csv")["signal_200_0"]
     assert float(row["xsec_theory_pb"]) == 4.0
     for on_mu, on_cross_section in zip(limits.ON_MU, limits.ON_CROSS_SECTION, strict=True):
         assert float(row[on_cross_section]) == pytest.approx(4.0 * float(row[on_mu]), rel=1e-14)
@@ -225,10 +218,7 @@ def test_limits_of_1lbb_are_the_published_ones(mirror: Path, tmp_path: Path) -> 
     if not wino.exists():
         pytest.skip(f"needs the theory cross-sections at {wino}")
     folder = clone(tmp_path / "1Lbb")
-    with wino.open(encoding="utf-8", newline="") as file:
-        lines = [
-            [float(cell) for cell in row.values()] for row in csv.DictReader(line for line in file)
-        ]
+    lines = [[float(cell) for cell in row.values()] for row in rows(wino)]
     theory = "".join(f"{m},{a + b},{(da + db) / (a + b)}\n" for m, a, da, b, db in lines)
     header = "m1,cross_section_fb,relative_uncertainty\n"
     (folder / "wino.csv").write_text(header + theory, encoding="utf-8")
@@ -252,7 +242,7 @@ def test_the_contour_is_drawn_for_cross_sections_varied_by_their_uncertainty(
     small: tuple[Path, Any],
 ) -> None:
     folder = small[0] / "results/small"
-    row = rows(folder / "cls.csv")["signal_200_0"]
+    row = by_name(folder / "cls.csv")["signal_200_0"]
     spec = patches.apply(background(), patch(200, 0)["patch"], "signal_200_0")
     for column, mu in (("CLs_obs_up", 1.1), ("CLs_obs_down", 0.9)):
         assert float(row[column]) == pytest.approx(histfit.hypotest(spec, mu).CLs_obs, abs=1e-8)
@@ -271,4 +261,4 @@ def test_without_uncertainties_nothing_is_varied(tmp_path: Path) -> None:
     write_config(tmp_path, config)
     run = snakemake(tmp_path, "results/small/cls.csv")
     assert run.returncode == 0, run.stdout
-    assert "CLs_obs_up" not in rows(tmp_path / "results/small/cls.csv")["signal_200_0"]
+    assert "CLs_obs_up" not in by_name(tmp_path / "results/small/cls.csv")["signal_200_0"]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import subprocess
 from pathlib import Path
 
 import pytest
 from recontour.files import read_json
-from running import ROOT, clone, snakemake
+from running import ROOT, clone, rows, snakemake
 from small_search import write
 
 IMPORTING = """
@@ -67,10 +66,9 @@ def imported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 def test_the_importing_workflow_gets_the_table_under_its_prefix(imported: Path) -> None:
-    with (imported / "limits" / "results" / "small" / "cls.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert len(rows) == 12
-    excluded = sum(float(row["CLs_obs"]) < 0.05 for row in rows)
+    table = rows(imported / "limits/results/small/cls.csv")
+    assert len(table) == 12
+    excluded = sum(float(row["CLs_obs"]) < 0.05 for row in table)
     assert int((imported / "excluded.txt").read_text()) == excluded > 0
 
 

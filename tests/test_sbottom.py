@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from typing import Any
 
 import pytest
 from recontour.files import read_json
 from recontour.results import CLS
+from running import rows
 
 # From pyhf's regression test (tests/test_regression.py of scikit-hep/pyhf): observed CLs, −2…+2σ.
 REFERENCE = {
@@ -33,11 +33,6 @@ REFERENCE = {
         *(0.6371473864200973, 0.8336149623750603, 0.9585901381554178),
     ),
 }
-
-
-def rows(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 @pytest.fixture

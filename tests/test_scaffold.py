@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import csv
 import io
 import json
 import subprocess
@@ -19,7 +18,7 @@ import yaml
 from recontour import config, discover, planes
 from recontour.errors import UserError
 from recontour.likelihood import digest
-from running import ROOT, snakemake
+from running import ROOT, rows, snakemake
 
 DOI = "10.5072/new.v1/r1"
 
@@ -214,11 +213,10 @@ def test_a_new_entry_runs_as_it_is(tmp_path: Path) -> None:
     own = ("--configfile", "config/new.yaml", "--config", "mirror=mirror")
     run = snakemake(tmp_path, "new", *own)
     assert run.returncode == 0, run.stdout[-3000:]
-    with (tmp_path / "results" / "new" / "cls.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [(row["m1"], row["m2"]) for row in rows] == [(str(a), str(b)) for a, b in GRID]
-    assert rows[0]["name"] == "C1N2_WZ_200_0_1"
-    assert {row["region"] for row in rows} == {"A"}  # equal backgrounds: the first of the best
+    table = rows(tmp_path / "results/new/cls.csv")
+    assert [(row["m1"], row["m2"]) for row in table] == [(str(a), str(b)) for a, b in GRID]
+    assert table[0]["name"] == "C1N2_WZ_200_0_1"
+    assert {row["region"] for row in table} == {"A"}  # equal backgrounds: the first of the best
     assert (tmp_path / "results" / "new" / "exclusion.png").is_file()
     assert "points without patch C1N2_WZ_500_100_1" in " ".join(
         (tmp_path / "results" / "new" / "logs" / "verify.log").read_text().split()

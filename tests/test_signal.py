@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import shutil
 import subprocess
@@ -15,17 +14,12 @@ import yaml
 from recontour import config, signals
 from recontour.errors import UserError
 from recontour.files import read_json
-from running import ROOT, snakemake
+from running import ROOT, by_name, rows, snakemake
 from small_search import background, patchset, write, write_config
 
 CLS = ("CLs_obs", "CLs_exp_m2", "CLs_exp_m1", "CLs_exp_0", "CLs_exp_p1", "CLs_exp_p2")
 HEADER = "point,m1,m2,channel,bin,yield\n"
 NONE = {"patchset": "", "patches": "", "table": "", "yields": ""}
-
-
-def rows(path: Path) -> dict[str, dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return {row["name"]: row for row in csv.DictReader(file)}
 
 
 def write_forms(folder: Path) -> dict[str, dict[str, str]]:
@@ -66,7 +60,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("form", ["as_patchset", "as_folder", "as_yields"])
 def test_signals_in_every_form_have_the_cls_of_the_published_ones(run: Path, form: str) -> None:
-    published, ours = rows(run / "small/cls.csv"), rows(run / form / "cls.csv")
+    published, ours = by_name(run / "small/cls.csv"), by_name(run / form / "cls.csv")
     assert list(ours) == list(published)
     for name, row in published.items():
         assert ours[name]["status"] == "ok"
@@ -283,8 +277,7 @@ def test_yields_from_acceptance_and_efficiency_give_nearly_the_published_cls(
     if not wino.exists():
         pytest.skip(f"needs the theory cross-sections at {wino}")
     folder = Path(shutil.copytree(finished_1lbb, tmp_path / "project"))
-    with wino.open(encoding="utf-8", newline="") as file:
-        theory = [[float(cell) for cell in row.values()] for row in csv.DictReader(file)]
+    theory = [[float(cell) for cell in row.values()] for row in rows(wino)]
     lines = [f"{m},{minus + plus}" for m, minus, _, plus, _ in theory]
     (folder / "wino.csv").write_text("\n".join(["m1,cross_section_fb", *lines, ""]))
     script = ["workflow/scripts/yields_1lbb.py", "--cross-sections", "wino.csv"]
@@ -307,7 +300,7 @@ def test_yields_from_acceptance_and_efficiency_give_nearly_the_published_cls(
         project=folder,
     )
     assert run.returncode == 0, run.stdout
-    published, ours = (rows(folder / f"results/{name}/cls.csv") for name in ("1Lbb", "mymodel"))
+    published, ours = (by_name(folder / f"results/{name}/cls.csv") for name in ("1Lbb", "mymodel"))
     shifts = sorted(
         abs(float(ours[name]["CLs_obs"]) - float(row["CLs_obs"])) for name, row in published.items()
     )

@@ -13,15 +13,10 @@ from typing import Any
 import pyhf
 import pytest
 import yaml
-from running import ROOT, clone, planned, snakemake
+from running import ROOT, clone, planned, rows, snakemake
 from small_search import background, packed, patchset, write, write_config
 
 FIGURE = ("cls.csv", "cls.json", "harvest.json", "contours.json", "comparison.json")
-
-
-def rows(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def errors(run: subprocess.CompletedProcess[str]) -> list[str]:
