@@ -19,7 +19,7 @@ def lowest(model: histfit.Model, data: Data, mu: float | None, seed: int, starts
     rng = np.random.default_rng(seed)
     low, high = model.parameters.bounds.T
     poi_bounds = None if mu is not None else (0.0, float(high[model.poi]))
-    one = problem(model, data, mu, poi_bounds)
+    one = problem(model, data, mu is not None, poi_bounds)
     many = one.take(np.zeros(starts, dtype=np.intp))
     init = model.parameters.init.copy()
     init[model.poi] = 1.0 if mu is None else mu

@@ -10,7 +10,7 @@ import numpy as np
 import pyhf
 import pytest
 from histfit.fit import expected_data, observed_data, problem, solve
-from histfit.minimize import together
+from histfit.likelihood import Data
 from models import (
     Array,
     Spec,
@@ -237,14 +237,14 @@ def test_a_free_fit_above_the_conditional_one_starts_again_from_there() -> None:
         {"SR": [80.0], "SB": [60.0]},
     )
     model = histfit.compile_model(spec)
-    data = observed_data(model)
-    tested, free = problem(model, data, 1.5), problem(model, data, None)
+    twice = Data(*(np.repeat(part, 2, axis=0) for part in observed_data(model)))
+    both = problem(model, twice, np.array([True, False]))
     assert model.parameters.labels == ("a", "mu")
     starts = np.array([[-3.0, 1.5], [3.0, 2.0]])
-    alone = solve(together(tested, free), [starts], thorough=False)
+    alone = solve(both, [starts], thorough=False)
     assert alone.value[1] > alone.value[0]
     assert alone.x[1, 0] > 0.0
-    kin = solve(together(tested, free), [starts], np.array([0, 0]), thorough=False)
+    kin = solve(both, [starts], np.array([0, 0]), thorough=False)
     assert kin.value[1] < kin.value[0] == alone.value[0]
     assert kin.x[1] == pytest.approx([kin.x[0, 0], 2.0], abs=1e-6)
     assert kin.starts.tolist() == [1, 2]
@@ -310,9 +310,9 @@ def test_one_row_that_cannot_converge_leaves_the_others_alone() -> None:
     )
     model = histfit.compile_model(spec)
     data = observed_data(model)
-    lonely = solve(problem(model, data, None), [model.start])
+    lonely = solve(problem(model, data), [model.start])
     rows = type(data)(np.array([[5.0, 55.0], [1e12, 55.0]]), np.repeat(data.aux, 2, axis=0))
-    both = solve(problem(model, rows, None), [np.repeat(model.start, 2, axis=0)])
+    both = solve(problem(model, rows), [np.repeat(model.start, 2, axis=0)])
     assert lonely.minimum.converged[0]
     assert np.array_equal(both.x[0], lonely.x[0])
 

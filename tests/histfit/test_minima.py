@@ -58,7 +58,7 @@ def test_the_free_fit_of_two_published_points_is_the_lower_one_of_two(
     fits = histfit.hypotest(model).fits
     data = observed_data(model)
     start: Array = fits["background"].values[None]
-    alone = solve(problem(model, data, None, (0.0, 10.0)), [start], thorough=False)
+    alone = solve(problem(model, data, poi_bounds=(0.0, 10.0)), [start], thorough=False)
     assert 2.0 * (alone.value[0] - objective(model, data, fits["free"])) == pytest.approx(
         gain, abs=1e-3
     )

@@ -19,9 +19,9 @@ def test_a_row_does_not_depend_on_the_others(seed: int) -> None:
     rows = [random_data(model, rng) for _ in range(40)]
     data = Data(*(np.concatenate(part) for part in zip(*rows, strict=True)))
     start = np.tile(model.parameters.init, (40, 1))
-    together = solve(problem(model, data, None), [start, model.parameters.aux + 0.0 * start])
+    together = solve(problem(model, data), [start, model.parameters.aux + 0.0 * start])
     for i, row in enumerate(rows[::7]):
-        alone = solve(problem(model, row, None), [start[:1], model.parameters.aux[None]])
+        alone = solve(problem(model, row), [start[:1], model.parameters.aux[None]])
         assert np.array_equal(together.x[7 * i], alone.x[0])
         assert together.value[7 * i] == alone.value[0]
 
@@ -35,9 +35,9 @@ def test_small_models_fit_all_rows_at_once_as_they_would_one_by_one(
     counts = np.arange(80.0)[:, None]
     data = Data(counts, np.zeros((80, 2)))
     start = np.tile(model.parameters.init, (80, 1))
-    stacked = solve(problem(model, data, None), [start])
+    stacked = solve(problem(model, data), [start])
     monkeypatch.setattr("histfit.newton.SMALL", 0)
-    by_row = solve(problem(model, data, None), [start])
+    by_row = solve(problem(model, data), [start])
     assert stacked.minimum.converged.all()
     assert by_row.minimum.converged.all()
     np.testing.assert_allclose(stacked.value, by_row.value, rtol=0.0, atol=1e-9)
@@ -50,7 +50,7 @@ def test_a_search_from_a_known_minimum_ends_before_it_begins() -> None:
     """In rows: from the minimum, from near it, and from where a search without it goes on."""
     model = histfit.compile_model(random_workspace(7, kinds="smooth"))
     data = Data(*(np.repeat(part, 3, axis=0) for part in observed_data(model)))
-    what = problem(model, data, None)
+    what = problem(model, data)
     known = minimize(what, np.tile(model.parameters.init, (3, 1)))
     assert known.converged.all()
     constrained = model.parameters.weight > 0.0

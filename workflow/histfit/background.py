@@ -65,7 +65,7 @@ class Background:
                 model = self._compile({**self._spec, "channels": kept})
             except InvalidWorkspace:  # it needs a channel that is gone
                 return {}
-            best = solve(problem(model, observed_data(model), 0.0), [model.start]).minimum
+            best = solve(problem(model, observed_data(model), held=True), [model.start]).minimum
             if best.converged[0]:
                 labels = model.parameters.labels
                 self._best[channels] = dict(zip(labels, best.x[0].tolist(), strict=True))

@@ -91,14 +91,17 @@ def expected_data(model: Model, x: Array) -> Data:
 
 
 def problem(
-    model: Model, data: Data, mu: float | None, poi_bounds: tuple[float, float] | None = None
+    model: Model,
+    data: Data,
+    held: bool | Flags = False,
+    poi_bounds: tuple[float, float] | None = None,
 ) -> Problem:
-    """Fits with the POI free within `poi_bounds` (`mu` None) or held at its start."""
-    n_fits = len(data.aux)
-    fixed = np.repeat(model.parameters.fixed[None], n_fits, axis=0)
-    low, high = (np.repeat(bound[None], n_fits, axis=0) for bound in model.parameters.bounds.T)
+    """Fits with the POI free within `poi_bounds`, or `held` at its start, in all or some rows
+    (N,)."""
+    fixed = np.full(data.aux.shape, model.parameters.fixed)
+    low, high = (np.full(data.aux.shape, bound) for bound in model.parameters.bounds.T)
     if model.poi is not None:
-        fixed[:, model.poi] |= mu is not None
+        fixed[:, model.poi] |= held
         if poi_bounds is not None:
             low[:, model.poi], high[:, model.poi] = poi_bounds
     return Problem(model, data, fixed, low, high)

@@ -29,7 +29,7 @@ from .fit import (
     solve,
 )
 from .likelihood import Data, expected_bins
-from .minimize import Problem, together
+from .minimize import Problem
 from .model import Model, as_model
 
 TEST_STATISTICS = ("qtilde", "q", "t", "q0")
@@ -147,7 +147,7 @@ def conditional(
     model: Model, data: Data, mu: float, starts: list[Array], *, thorough: bool = True
 ) -> tuple[Problem, Fits]:
     """Fit to one row of `data` with the POI at `mu`, from `starts` (each (1, P))."""
-    what = problem(model, data, mu)
+    what = problem(model, data, held=True)
     return what, solve(what, [at_poi(model, x, mu) for x in starts], thorough=thorough)
 
 
@@ -163,26 +163,25 @@ def tested_and_free(
 ) -> tuple[Problem, Fits]:
     """Fits to observed `data`, the first row, with the POI at `mu` and with it free, and, if there
     is a second row, to these Asimov data with the POI at `mu`; all at once, from `start` (1, P)."""
-    observed = Data(data.counts[:1], data.aux[:1])
-    what = together(problem(model, observed, mu), problem(model, observed, None, poi_bounds))
-    init = model.parameters.init[None]
-    starts = [np.concatenate([at_poi(model, x, mu), x]) for x in (start, init)]
-    kin, thorough = np.array([0, 0]), np.array([True, True])
-    if len(data.counts) > 1:
-        asimov = Data(data.counts[1:], data.aux[1:])
-        what = together(what, problem(model, asimov, mu))
-        starts = [np.concatenate([x, x[:1]]) for x in starts]
-        # lower minima of the fit to data are tried for the one to Asimov data, too
-        kin, thorough = np.array([2, 0, 0]), np.array([True, True, False])
+    of_data, held = np.array([0, 0, 1]), np.array([True, False, True])
+    # lower minima of the fit to data are tried for the one to Asimov data, too
+    kin, thorough = np.array([2, 0, 0]), np.array([True, True, False])
+    if len(data.counts) == 1:
+        of_data, held, kin, thorough = of_data[:2], held[:2], np.array([0, 0]), thorough[:2]
+    what = problem(model, Data(data.counts[of_data], data.aux[of_data]), held, poi_bounds)
+    starts = []
+    for point in (start, model.parameters.init[None]):
+        x = np.repeat(point, len(held), axis=0)
+        starts.append(np.where(held[:, None], at_poi(model, x, mu), x))
     fits = solve(what, starts, kin, thorough=thorough)
     if np.isinf(fits.value[1]):
         rates = expected_bins(model, fits.x[[1]])[0]
-        impossible = int(np.argmax((observed.counts[0] > 0.0) & (rates <= 0.0)))
+        impossible = int(np.argmax((data.counts[0] > 0.0) & (rates <= 0.0)))
         names = [
             f"channel '{name}', bin {i}" for name, n in model.channels.items() for i in range(n)
         ]
         raise FitError(
-            f"{names[impossible]}: found {observed.counts[0, impossible]:g} events where the model "
+            f"{names[impossible]}: found {data.counts[0, impossible]:g} events where the model "
             "cannot expect any; expected a model that allows the data"
         )
     return what, fits

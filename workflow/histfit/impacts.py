@@ -108,7 +108,7 @@ class _Refits:
 
     def __init__(self, model: Model, nominal: Estimate, poi_range: tuple[float, float]) -> None:
         self.model, self.nominal = model, nominal
-        self.problem = problem(model, observed_data(model), None, poi_range)
+        self.problem = problem(model, observed_data(model), poi_bounds=poi_range)
         self.free = [nominal.fit.labels.index(name) for name in nominal.free]
 
     def __call__(self, k: int, distance: float) -> Refit:

@@ -154,7 +154,7 @@ class _Scan:
             near = self._near(mu)
             init = np.repeat(self.model.parameters.init[None], 2, axis=0)
             starts = [at_poi(self.model, x, mu) for x in (near, near[::-1], init)]
-            what = problem(self.model, self.both, mu)
+            what = problem(self.model, self.both, held=True)
             fits = solve(what, starts, kin=np.array([1, 0]))
             self.fits += 2
             self._found[mu] = fits.value, report(what, fits)

@@ -9,7 +9,7 @@ function. N minimizations run side by side, one a row; no row's result depends o
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -60,22 +60,10 @@ class Problem:
     low: Array
     high: Array
 
-    def take(self, rows: Index | Flags) -> Problem:
+    def take(self, rows: Index) -> Problem:
         """Some rows, copied."""
         data = Data(self.data.counts[rows], self.data.aux[rows])
         return Problem(self.model, data, self.fixed[rows], self.low[rows], self.high[rows])
-
-
-def together(first: Problem, second: Problem) -> Problem:
-    """The rows of `first`, then those of `second`."""
-    counts, aux = (np.concatenate(parts) for parts in zip(first.data, second.data, strict=True))
-    return Problem(
-        first.model,
-        Data(counts, aux),
-        np.concatenate([first.fixed, second.fixed]),
-        np.concatenate([first.low, second.low]),
-        np.concatenate([first.high, second.high]),
-    )
 
 
 class Minimum(NamedTuple):
@@ -122,7 +110,7 @@ def minimize(problem: Problem, start: Array, known: Minimum | None = None) -> Mi
     model, n_fits = problem.model, len(start)
     low = np.where(problem.fixed, -np.inf, problem.low)  # a test may lie beyond the bounds
     high = np.where(problem.fixed, np.inf, problem.high)
-    problem = replace(problem, low=low, high=high)
+    problem = Problem(model, problem.data, problem.fixed, low, high)
     x = np.minimum(np.maximum(start, low), high)
     result = Minimum(
         x=x.copy(),
@@ -144,7 +132,7 @@ def minimize(problem: Problem, start: Array, known: Minimum | None = None) -> Mi
         kinks=bool(model.kinked.any()),
     )
     if known is not None:
-        fits.keep(~_at_known(model, x, known.x))
+        fits.keep((~_at_known(model, x, known.x)).nonzero()[0])
         if not len(fits.rows):
             return result
     now, edm = fits.evaluate(fits.x), result.edm[fits.rows]
@@ -199,8 +187,9 @@ def minimize(problem: Problem, start: Array, known: Minimum | None = None) -> Mi
             break
         fits.x, now, edm = target, there, newton.edm
         if not going_on.all():
-            fits.keep(going_on)
-            now, edm = now.take(going_on), edm[going_on]
+            left = going_on.nonzero()[0]
+            fits.keep(left)
+            now, edm = now.take(left), edm[left]
     return result
 
 
@@ -271,7 +260,7 @@ class _Fits:
         low = np.where(kinked & (self.side > 0.0), np.maximum(low, 0.0), low)
         return low, np.where(kinked & (self.side < 0.0), np.minimum(high, 0.0), high)
 
-    def keep(self, rows: Flags) -> None:
+    def keep(self, rows: Index) -> None:
         """Drop all other rows."""
         self.problem, self.rows, self.x = self.problem.take(rows), self.rows[rows], self.x[rows]
         self.wall, self.stiffness = self.wall[rows], self.stiffness[rows]

@@ -278,7 +278,7 @@ def _test_statistics(
     """
     n_toys = len(data.counts)
     starts = [np.repeat(point, n_toys, axis=0) for point in (truth, other)]
-    free = solve(problem(model, data, None, poi_range), starts, thorough=False)
+    free = solve(problem(model, data, poi_bounds=poi_range), starts, thorough=False)
 
     def statistic(row: int, excess: float) -> float:
         muhat = None if model.poi is None else float(free.x[row, model.poi])
@@ -290,12 +290,13 @@ def _test_statistics(
     if len(rows):
         some = Data(data.counts[rows], data.aux[rows])
         starts = [at_poi(model, x[rows], observed.mu) for x in (free.x, *starts)]
-        tested = solve(problem(model, some, observed.mu), starts, thorough=False)
+        tested = solve(problem(model, some, held=True), starts, thorough=False)
         below = tested.value < free.value[rows] - SAME_MINIMUM
         if below.any():
             lower = rows[below]
             some = Data(data.counts[lower], data.aux[lower])
-            again = solve(problem(model, some, None, poi_range), [tested.x[below]], thorough=False)
+            what = problem(model, some, poi_bounds=poi_range)
+            again = solve(what, [tested.x[below]], thorough=False)
             for mine, better in zip(free.minimum, again.minimum, strict=True):
                 mine[lower] = better
         excess[rows] = tested.value - free.value[rows]
