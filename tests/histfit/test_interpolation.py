@@ -7,7 +7,6 @@ import pyhf
 import pytest
 from histfit.interpolation import (
     code4_coefficients,
-    code4_polynomials,
     log_factors,
     scale,
     shift,
@@ -27,10 +26,10 @@ def shifted(code: str, alpha: Array, templates: Array, side: float = 1.0) -> Arr
 
 def scaled(code: str, alpha: Array, lo: Array, hi: Array, side: float = 1.0) -> Array:
     """Factors and their two derivatives, (len(alpha), 3, len(lo))."""
-    polynomials = code4_polynomials(code4_coefficients(lo, hi)[None])
+    coefficients = code4_coefficients(lo, hi)[None]
     sides = np.full((len(alpha), 1), side)
     logs = log_factors(lo)[None], log_factors(hi)[None]
-    return scale(code, alpha[:, None], sides, polynomials, *logs)[:, 0]
+    return scale(code, alpha[:, None], sides, coefficients, *logs)[:, 0]
 
 
 @pytest.mark.parametrize(

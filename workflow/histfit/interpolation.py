@@ -30,6 +30,13 @@ HISTOSYS_CODES = ("code0", "code2", "code4p")
 NORMSYS_CODES = ("code1", "code4")
 KINKED_CODES = ("code0", "code1")
 
+_CODE4P = np.reshape([15.0, 30.0, 30.0, -10.0, -40.0, -120.0, 3.0, 18.0, 90.0], (3, 3, 1, 1))
+"""code4p's v/α² = 15 − 10 α² + 3 α⁴, v'/α and v'' for |α| ≤ 1, by powers of α²."""
+
+_POWERS = np.array([[1, 2, 3, 4, 5, 6], [0, 1, 2, 3, 4, 5], [0, 0, 1, 2, 3, 4]])
+_FACTORS = np.array([[1.0] * 6, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [0.0, 2.0, 6.0, 12.0, 20.0, 30.0]])
+"""αⁱ, i = 1…6, and its first and second derivative are these powers of α times these factors."""
+
 LOG_OF_ZERO = -1e3
 """Stands for log 0: exp(LOG_OF_ZERO |α|) is exactly 0 for |α| ≥ 1, and products stay finite."""
 
@@ -61,12 +68,8 @@ def shift(code: str, alpha: Array, side: Array) -> Shift:
         )
     inner = np.minimum(np.maximum(alpha, -1.0), 1.0)
     square = inner * inner
-    return Shift(
-        alpha,
-        square * (15.0 + square * (3.0 * square - 10.0)) + 8.0 * np.abs(alpha - inner),
-        inner * (30.0 + square * (18.0 * square - 40.0)),
-        30.0 + square * (90.0 * square - 120.0),
-    )
+    v, dv, d2v = (_CODE4P[2] * square + _CODE4P[1]) * square + _CODE4P[0]
+    return Shift(alpha, v * square + 8.0 * np.abs(alpha - inner), dv * inner, d2v)
 
 
 def log_factors(factor: Array) -> Array:
@@ -98,25 +101,13 @@ def code4_coefficients(lo: Array, hi: Array) -> Array:
     )
 
 
-def code4_polynomials(coefficients: Array) -> Array:
-    """Coefficients of αⁱ, i = 0…6, in code4's f, f' and f'' (K, 7, 3, G), from a₁…a₆ (K, 6, G)."""
-    k, degree, groups = coefficients.shape
-    result = np.zeros((k, degree + 1, 3, groups))
-    result[:, 0, 0] = 1.0
-    result[:, 1:, 0] = coefficients
-    for order in (1, 2):
-        powers = np.arange(1.0, degree + 1)[:, None]
-        np.multiply(result[:, 1:, order - 1], powers, out=result[:, :-1, order])
-    return result
-
-
 def scale(
-    code: str, alpha: Array, side: Array, polynomials: Array, log_lo: Array, log_hi: Array
+    code: str, alpha: Array, side: Array, coefficients: Array, log_lo: Array, log_hi: Array
 ) -> Array:
     """Scale factors f and derivatives f', f'' of a normsys `code`, shape (N, K, 3, G).
 
-    `alpha` and `side` have shape (N, K), `polynomials` (K, 7, 3, G), the logs (K, G): G groups of
-    cells that share a normsys, one a channel and sample.
+    `alpha` and `side` have shape (N, K), `coefficients` of code4 (K, 6, G), the logs (K, G): G
+    groups of cells that share a normsys, one a channel and sample.
     """
     n, k = alpha.shape
     groups = log_hi.shape[1]
@@ -124,11 +115,12 @@ def scale(
         result = np.empty((n, k, 3, groups))
         outside = np.ones(alpha.shape, dtype=bool)
     else:
-        powers = np.empty((n, k, 1, 7))
+        powers = np.empty((n, k, 7))
         powers[..., 0] = 1.0
-        powers[..., 1:] = alpha[:, :, None, None]
-        np.multiply.accumulate(powers, axis=3, out=powers)
-        result = (powers @ polynomials.reshape(k, 7, 3 * groups)).reshape(n, k, 3, groups)
+        powers[..., 1:] = alpha[:, :, None]
+        np.multiply.accumulate(powers, axis=2, out=powers)
+        result = (powers.take(_POWERS, axis=2) * _FACTORS) @ coefficients
+        result[:, :, 0] += 1.0
         outside = np.abs(alpha) >= 1.0
     if outside.any():
         fit, parameter = np.nonzero(outside)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import gammaln
 
-from .arrays import Array, Flags, Index, times
+from .arrays import Array, Index, times
 from .interpolation import scale, shift
 from .model import Model
 
@@ -62,6 +62,8 @@ class Evaluation(NamedTuple):
         pressure: the price that the wall of every bin should have (see `WALL`), (N, B)
         unsettled: what wrong prices add to the value, (N,)
         weight, curvature: first and second derivatives of the main terms by λ, (N, B)
+        bend: ∂/∂v of histosys, Σ w f A over the cells, (N, Kh)
+        by_group: Σ w r over the cells of every group, (N, G)
         constraint: second derivatives of the constraint terms, (N, P)
     """
 
@@ -71,13 +73,15 @@ class Evaluation(NamedTuple):
     unsettled: Array
     weight: Array
     curvature: Array
+    bend: Array
+    by_group: Array
     constraint: Array
     rates: Rates
 
-    def take(self, rows: Index | Flags) -> Evaluation:
+    def take(self, rows: Index) -> Evaluation:
         """Some rows, copied."""
-        rates = Rates._make(part[rows] for part in self.rates)
-        return Evaluation._make([*(part[rows] for part in self[:-1]), rates])
+        rates = Rates._make(part.take(rows, axis=0) for part in self.rates)
+        return Evaluation._make([*(part.take(rows, axis=0) for part in self[:-1]), rates])
 
     def put(self, rows: Index, others: Evaluation) -> None:
         """Replace some rows by all of `others`."""
@@ -170,13 +174,25 @@ def evaluate(
 
     cell_weight = weight.take(model.bin, axis=1)
     by_shift = times(model.shifts.reshape(-1, len(model.nominal)), cell_weight * rate.factor)
-    n_shift = model.histosys.stop
-    gradient[:, model.histosys] += by_shift[:, :n_shift] + rate.slope * by_shift[:, n_shift:]
+    bend = by_shift[:, model.histosys.stop :]
+    gradient[:, model.histosys] += by_shift[:, model.histosys] + rate.slope * bend
     cell_weight *= rate.cells
-    gradient[:, model.normsys] += times(rate.scale_slope, _by_group(model, cell_weight))
+    cells = cell_weight.take(model.by_group, axis=1)
+    by_group = np.add.reduceat(cells, model.group_starts, axis=1)
+    gradient[:, model.normsys] += times(rate.scale_slope, by_group)
     gradient[:, model.factors] += times(model.incidence, cell_weight) / rate.free
-    value += main
-    return Evaluation(value, gradient, pressure, unsettled, weight, curvature, constraint, rate)
+    return Evaluation(
+        value=value + main,
+        gradient=gradient,
+        pressure=pressure,
+        unsettled=unsettled,
+        weight=weight,
+        curvature=curvature,
+        bend=bend,
+        by_group=by_group,
+        constraint=constraint,
+        rates=rate,
+    )
 
 
 def hessians(model: Model, at: Evaluation) -> Hessians:
@@ -190,10 +206,13 @@ def hessians(model: Model, at: Evaluation) -> Hessians:
     derivative, scaled_by, log_slope, cross = _cell_derivatives(model, rate)
     jacobian = np.add.reduceat(derivative, model.bin_starts, axis=2)
     cell_weight = at.weight.take(model.bin, axis=1)
-    diagonal = _diagonal(model, rate, cell_weight, cross) + at.constraint
+    diagonal = at.constraint.copy()
+    diagonal[:, model.histosys] += rate.curvature * at.bend
+    diagonal[:, model.normsys.start : model.histosys.stop] += 2.0 * times(cross, cell_weight)
+    diagonal[:, model.normsys] += times(rate.scale_curvature, at.by_group)
     scaled_by *= 0.5
     derivative[:, scaling] -= scaled_by
-    derivative *= cell_weight[:, None, :]
+    log_slope *= cell_weight[:, None, :]
     mixed = derivative @ log_slope.transpose(0, 2, 1)
     exact = (jacobian * at.curvature[:, None, :]) @ jacobian.transpose(0, 2, 1)
     on_diagonal = np.einsum("nii->ni", exact)
@@ -258,7 +277,7 @@ def mirrored(model: Model, x: Array, data: Data, least: float) -> Array:
     turned *= factor[:, None, :]
     which = alphas[scaling] - model.normsys.start
     alpha, side = x[:, alphas[scaling]], plain[:, alphas[scaling]]
-    parts = model.polynomials[which], model.log_lo[which], model.log_hi[which]
+    parts = model.coefficients[which], model.log_lo[which], model.log_hi[which]
     here, there = (
         scale(model.normsys_code, sign * alpha, side, *parts)[:, :, 0] for sign in (1.0, -1.0)
     )
@@ -286,7 +305,7 @@ def _parts(model: Model, x: Array) -> tuple[Array, Array]:
 def _scales(model: Model, alpha: Array, side: Array) -> Array:
     """f, f' and f'' of normsys at `alpha` (N, Kn), (N, Kn, 3, G)."""
     logs = model.log_lo, model.log_hi
-    return scale(model.normsys_code, alpha, side[:, model.normsys], model.polynomials, *logs)
+    return scale(model.normsys_code, alpha, side[:, model.normsys], model.coefficients, *logs)
 
 
 def _shifted(model: Model, u: Array, v: Array) -> Array:
@@ -310,11 +329,6 @@ def _nonzero(factors: Array) -> Array:
     return np.where(np.abs(factors) < TINY, TINY, factors)
 
 
-def _by_group(model: Model, cells: Array) -> Array:
-    """Sums of `cells` (N, C) over every group, (N, G)."""
-    return np.add.reduceat(cells.take(model.by_group, axis=1), model.group_starts, axis=1)
-
-
 def _deviance(counts: Array, expected: Array) -> Array:
     delta = (expected - counts) / counts
     return np.asarray(counts * (delta - np.log1p(delta)))
@@ -324,7 +338,7 @@ def _poisson(counts: Array, expected: Array) -> tuple[Array, Array, Array]:
     """Deviance (N,), and its first and second derivative by λ (N, B), extended below
     `LEAST_RATE`."""
     some = counts > 0.0
-    if some.all() and (expected > LEAST_RATE * counts).all():
+    if ((expected > LEAST_RATE * counts) & some).all():
         ratio = counts / expected
         return _deviance(counts, expected).sum(axis=1), 1.0 - ratio, ratio / expected
     n = np.where(some, counts, 1.0)
@@ -381,17 +395,6 @@ def _cell_derivatives(model: Model, rate: Rates) -> tuple[Array, Array, Array, A
     derivative[:, n_shift:] = scaled_by[:, n_shift - first :]
     derivative[:, first:n_shift] += scaled_by[:, : n_shift - first]
     return derivative, scaled_by, log_slope, cross
-
-
-def _diagonal(model: Model, rate: Rates, cell_weight: Array, cross: Array) -> Array:
-    """Σ w ∂²r/∂x² of every parameter, (N, P)."""
-    result = np.zeros((len(cell_weight), len(model.parameters.labels)))
-    result[:, model.histosys] = rate.curvature * times(model.shifts[1], cell_weight * rate.factor)
-    both = slice(model.normsys.start, model.histosys.stop)
-    result[:, both] += 2.0 * times(cross, cell_weight)
-    sums = _by_group(model, cell_weight * rate.cells)
-    result[:, model.normsys] += times(rate.scale_curvature, sums)
-    return result
 
 
 def _saturated(counts: Array) -> Array:

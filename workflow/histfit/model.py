@@ -15,14 +15,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
 from . import parameters as par
 from .arrays import Array, Flags, Index
 from .errors import InvalidWorkspace
-from .interpolation import HISTOSYS_CODES, KINKED_CODES, NORMSYS_CODES, code4_polynomials
+from .interpolation import HISTOSYS_CODES, KINKED_CODES, NORMSYS_CODES
 from .spec import (
     Measurement,
     Sample,
@@ -66,7 +66,7 @@ class Model:
     kinked: Flags
     nominal: Array  # (C,)
     shifts: Array  # S and A, (2, Kh, C)
-    polynomials: Array  # of code4, (Kn, 7, 3, G)
+    coefficients: Array  # of code4, (Kn, 6, G)
     log_lo: Array  # (Kn, G)
     log_hi: Array  # (Kn, G)
     incidence: Array  # 1 where a factor scales a cell, (Kf, C)
@@ -164,7 +164,6 @@ def assemble(
         for channel, samples in channels_by_name(spec).items()
     }
     measurement = read_measurement(spec, measurement_name)
-    histosys_code, normsys_code = codes
     placed = list(_place(channels))
     samples, cells = [p.sample for p in placed], _Cells(placed)
     n_bins = {p.channel: len(p.bins) for p in placed}
@@ -172,62 +171,25 @@ def assemble(
     samples_of_bin = np.repeat(sizes, list(n_bins.values()))
     bin_starts = np.cumsum(samples_of_bin) - samples_of_bin
 
-    shifting = set().union(*(sample.histosys for sample in samples))
-    scaling = set().union(*(sample.normsys for sample in samples))
-    alphas = sorted(shifting - scaling) + sorted(shifting & scaling) + sorted(scaling - shifting)
-    row = {name: i for i, name in enumerate(alphas)}
-    first_scale = len(shifting - scaling)
-    n_shift, n_scale = len(shifting), len(scaling)
-
-    def places(names: list[tuple[str, ...]]) -> tuple[Index, Index]:
-        """The rows of the names that every sample has, and the samples that have them."""
-        of = np.repeat(np.arange(len(names)), [len(some) for some in names])
-        rows = map(row.__getitem__, chain.from_iterable(names))
-        return np.fromiter(rows, np.intp, len(of)), of
+    alphas = _order(samples)
+    factor_sets, uses = _factors(placed, alphas.row, measurement)
+    factor_start, incidence, slots = _incidence(factor_sets, uses, cells)
+    parameters = _configured([*map(par.alpha, alphas.row), *factor_sets], measurement)
+    poi = _poi(measurement, alphas.row, factor_start, parameters.labels)
 
     every, of_cell = np.arange(len(placed)), cells.of(np.arange(len(placed)))
     nominal, group = np.empty(cells.count), np.empty(cells.count, dtype=np.intp)
     nominal[of_cell] = np.concatenate([sample.nominal for sample in samples])
     group[of_cell] = np.repeat(every, cells.bins)
-    shifts = np.zeros((2, n_shift, cells.count))
-    rows, of = places([sample.histosys for sample in samples])
-    shifted = np.repeat(rows, cells.bins[of]), cells.of(of)
-    shifts[0][shifted] = np.concatenate([sample.symmetric.ravel() for sample in samples])
-    shifts[1][shifted] = np.concatenate([sample.asymmetric.ravel() for sample in samples])
-    coefficients = np.zeros((n_scale, 6, len(placed)))
-    log_lo, log_hi = np.zeros((2, n_scale, len(placed)))
-    rows, of = places([sample.normsys for sample in samples])
-    rows -= first_scale
-    coefficients[rows, :, of] = np.concatenate([sample.coefficients for sample in samples])
-    log_lo[rows, of] = np.concatenate([sample.log_lo for sample in samples])
-    log_hi[rows, of] = np.concatenate([sample.log_hi for sample in samples])
-
-    factor_sets, uses = _factors(placed, row, measurement)
-    factor_start, incidence, slots = _incidence(factor_sets, uses, cells)
-    sets = [par.alpha(name) for name in alphas] + factor_sets
-    configured = [
-        par.configure(s, measurement.parameters[s.name]) if s.name in measurement.parameters else s
-        for s in sets
-    ]
-    if not configured:
-        raise InvalidWorkspace("the workspace: found no modifier; expected at least one")
-    # the POI comes with a signal, and writers configure the luminosity whether it is used or not
-    known = {s.name for s in sets} | {measurement.poi, "lumi"}
-    unknown = [name for name in measurement.parameters if name not in known]
-    if unknown:
-        raise InvalidWorkspace(
-            f"measurement '{measurement.name}', parameter '{unknown[0]}': found a configuration; "
-            "expected none, since no modifier has this name"
-        )
-    parameters = par.concatenate(configured)
-    poi = _poi(measurement, row, factor_start, parameters.labels)
-    background = nominal.copy()
-    if poi is not None and poi >= len(alphas):
-        background[incidence[poi - len(alphas)] > 0.0] = 0.0
     by_group = np.argsort(group, kind="stable")
+    background = nominal.copy()
+    if poi is not None and poi >= len(alphas.row):
+        background[incidence[poi - len(alphas.row)] > 0.0] = 0.0
+    histosys_code, normsys_code = codes
     kinked = np.zeros(len(parameters.labels), dtype=bool)
-    kinked[:n_shift] |= histosys_code in KINKED_CODES
-    kinked[first_scale : len(alphas)] |= normsys_code in KINKED_CODES
+    kinked[alphas.histosys] |= histosys_code in KINKED_CODES
+    kinked[alphas.normsys] |= normsys_code in KINKED_CODES
+    coefficients, log_lo, log_hi = _scales(samples, alphas)
     return Model(
         channels=n_bins,
         samples=tuple((p.channel, p.name) for p in placed),
@@ -237,22 +199,22 @@ def assemble(
         poi=poi,
         observed=read_observations(spec, n_bins),
         floor=np.minimum(np.add.reduceat(background, bin_starts), 0.0),
-        histosys=slice(0, n_shift),
-        normsys=slice(first_scale, len(alphas)),
-        factors=slice(len(alphas), len(parameters.labels)),
+        histosys=alphas.histosys,
+        normsys=alphas.normsys,
+        factors=slice(len(alphas.row), len(parameters.labels)),
         histosys_code=histosys_code,
         normsys_code=normsys_code,
         kinked=kinked,
         nominal=nominal,
-        shifts=shifts,
-        polynomials=code4_polynomials(coefficients),
+        shifts=_shifts(samples, alphas, cells),
+        coefficients=coefficients,
         log_lo=log_lo,
         log_hi=log_hi,
         incidence=incidence,
         slots=slots,
         group=group,
         by_group=by_group,
-        group_starts=np.searchsorted(group[by_group], np.arange(len(placed))),
+        group_starts=np.searchsorted(group[by_group], every),
         bin=np.repeat(np.arange(len(bin_starts)), samples_of_bin),
         bin_starts=bin_starts,
     )
@@ -272,6 +234,55 @@ def _place(channels: Mapping[str, Mapping[str, Sample]]) -> Iterator[_Placed]:
                 )
             yield _Placed(channel, name, sample, first_cell + i, len(samples), bins)
         first_cell, first_bin = first_cell + len(samples) * n_bins, first_bin + n_bins
+
+
+class _Alphas(NamedTuple):
+    """The parameters of histosys and normsys: where each stands, and which do what."""
+
+    row: dict[str, int]
+    histosys: slice
+    normsys: slice
+
+    def places(self, names: list[tuple[str, ...]]) -> tuple[Index, Index]:
+        """The rows of the names that every sample has, and the samples that have them."""
+        of = np.repeat(np.arange(len(names)), [len(some) for some in names])
+        rows = map(self.row.__getitem__, chain.from_iterable(names))
+        return np.fromiter(rows, np.intp, len(of)), of
+
+
+def _order(samples: list[Sample]) -> _Alphas:
+    """Order the parameters that shift or scale by which of these they do, and by name."""
+    shifting = set().union(*(sample.histosys for sample in samples))
+    scaling = set().union(*(sample.normsys for sample in samples))
+    names = sorted(shifting - scaling) + sorted(shifting & scaling) + sorted(scaling - shifting)
+    return _Alphas(
+        {name: i for i, name in enumerate(names)},
+        histosys=slice(0, len(shifting)),
+        normsys=slice(len(shifting - scaling), len(names)),
+    )
+
+
+def _shifts(samples: list[Sample], alphas: _Alphas, cells: _Cells) -> Array:
+    """S and A of histosys, (2, Kh, C)."""
+    result = np.zeros((2, alphas.histosys.stop, cells.count))
+    rows, of = alphas.places([sample.histosys for sample in samples])
+    shifted = np.repeat(rows, cells.bins[of]), cells.of(of)
+    result[0][shifted] = np.concatenate([sample.symmetric.ravel() for sample in samples])
+    result[1][shifted] = np.concatenate([sample.asymmetric.ravel() for sample in samples])
+    return result
+
+
+def _scales(samples: list[Sample], alphas: _Alphas) -> tuple[Array, Array, Array]:
+    """Coefficients of code4 (Kn, 6, G) and logs of the ±1σ factors (Kn, G) of normsys."""
+    shape = alphas.normsys.stop - alphas.normsys.start, len(samples)
+    coefficients = np.zeros((shape[0], 6, shape[1]))
+    log_lo, log_hi = np.zeros((2, *shape))
+    rows, of = alphas.places([sample.normsys for sample in samples])
+    rows -= alphas.normsys.start
+    coefficients[rows, :, of] = np.concatenate([sample.coefficients for sample in samples])
+    log_lo[rows, of] = np.concatenate([sample.log_lo for sample in samples])
+    log_hi[rows, of] = np.concatenate([sample.log_hi for sample in samples])
+    return coefficients, log_lo, log_hi
 
 
 def _factors(
@@ -344,6 +355,23 @@ def _factors(
         sets[name] = par.staterror(name, variance, nominal)
         uses.append((name, numbers, index))
     return [sets[name] for name in sorted(sets)], uses
+
+
+def _configured(sets: list[par.ParameterSet], measurement: Measurement) -> par.Parameters:
+    """All parameters, as the `measurement` configures them."""
+    if not sets:
+        raise InvalidWorkspace("the workspace: found no modifier; expected at least one")
+    # the POI comes with a signal, and writers configure the luminosity whether it is used or not
+    known = {s.name for s in sets} | {measurement.poi, "lumi"}
+    configs = measurement.parameters
+    unknown = [name for name in configs if name not in known]
+    if unknown:
+        raise InvalidWorkspace(
+            f"measurement '{measurement.name}', parameter '{unknown[0]}': found a configuration; "
+            "expected none, since no modifier has this name"
+        )
+    configured = [par.configure(s, configs[s.name]) if s.name in configs else s for s in sets]
+    return par.concatenate(configured)
 
 
 def _poi(
