@@ -1,4 +1,4 @@
-"""Names for arrays, and the product of many matrices with a vector each."""
+"""Names for arrays, and what is done with them so often that its overhead counts."""
 
 from __future__ import annotations
 
@@ -13,3 +13,13 @@ Flags = NDArray[np.bool_]
 def times(matrices: Array, vectors: Array) -> Array:
     """One matrix, or one a row, times one vector a row."""
     return (matrices @ vectors[:, :, None])[..., 0]
+
+
+def any_of(flags: Flags) -> bool:
+    """Whether any flag is set; for small arrays in a tenth of the time that ``any`` takes."""
+    return bool(np.count_nonzero(flags))
+
+
+def all_of(flags: Flags) -> bool:
+    """Whether all flags are set; for small arrays in a tenth of the time that ``all`` takes."""
+    return bool(np.count_nonzero(flags) == flags.size)

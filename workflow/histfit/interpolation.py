@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .arrays import Array
+from .arrays import Array, any_of
 
 HISTOSYS_CODES = ("code0", "code2", "code4p")
 NORMSYS_CODES = ("code1", "code4")
@@ -122,7 +122,7 @@ def scale(
         result = (powers.take(_POWERS, axis=2) * _FACTORS) @ coefficients
         result[:, :, 0] += 1.0
         outside = np.abs(alpha) >= 1.0
-    if outside.any():
+    if any_of(outside):
         fit, parameter = np.nonzero(outside)
         value = alpha[fit, parameter]
         above = np.where(value == 0.0, side[fit, parameter], value) > 0.0

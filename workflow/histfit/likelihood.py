@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import gammaln
 
-from .arrays import Array, Index, times
+from .arrays import Array, Index, all_of, any_of, times
 from .interpolation import scale, shift
 from .model import Model
 
@@ -162,7 +162,7 @@ def evaluate(
     main, weight, curvature = _poisson(data.counts, rate.bins)
     empty = data.counts == 0.0
     pressure, unsettled = wall, np.zeros(len(x))
-    if empty.any():
+    if any_of(empty):
         pressure = np.maximum(wall - stiffness * (rate.bins - model.floor), 0.0)
         pressure = np.where(empty, pressure, 0.0)
         cost = (pressure - wall) * (pressure + wall) / (2.0 * stiffness)
@@ -338,7 +338,7 @@ def _poisson(counts: Array, expected: Array) -> tuple[Array, Array, Array]:
     """Deviance (N,), and its first and second derivative by λ (N, B), extended below
     `LEAST_RATE`."""
     some = counts > 0.0
-    if ((expected > LEAST_RATE * counts) & some).all():
+    if all_of((expected > LEAST_RATE * counts) & some):
         ratio = counts / expected
         return _deviance(counts, expected).sum(axis=1), 1.0 - ratio, ratio / expected
     n = np.where(some, counts, 1.0)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .arrays import Array, Flags, Index
+from .arrays import Array, Flags, Index, all_of, any_of
 from .likelihood import WALL, Data, Evaluation, Hessians, evaluate, hessians
 from .model import Model
 from .newton import EDM_TOLERANCE, FLOOR, UNSETTLED, WORTHWHILE, Newton, newton_step
@@ -129,7 +129,7 @@ def minimize(problem: Problem, start: Array, known: Minimum | None = None) -> Mi
         stiffness=np.full_like(problem.data.counts, WALL),
         gap=np.full_like(problem.data.counts, np.inf),
         side=np.where(x < 0.0, -1.0, 1.0),
-        kinks=bool(model.kinked.any()),
+        kinks=any_of(model.kinked),
     )
     if known is not None:
         fits.keep((~_at_known(model, x, known.x)).nonzero()[0])
@@ -138,9 +138,9 @@ def minimize(problem: Problem, start: Array, known: Minimum | None = None) -> Mi
     now, edm = fits.evaluate(fits.x), result.edm[fits.rows]
     for iteration in range(1, MAX_ITERATIONS + 1):
         building = (now.unsettled > UNSETTLED) & (edm < WORTHWHILE)
-        if building.any():
+        if any_of(building):
             fits.build(building, building & (edm < 0.01 * now.unsettled), now.pressure)
-        if fits.turn(now.gradient) or building.any():
+        if fits.turn(now.gradient) or any_of(building):
             now = fits.evaluate(fits.x)
         rows, x = fits.rows, fits.x
         low, high = fits.confined()
@@ -157,25 +157,26 @@ def minimize(problem: Problem, start: Array, known: Minimum | None = None) -> Mi
         result.iterations[rows] = iteration
 
         target = np.minimum(np.maximum(x + newton.step, low), high)
-        if newton.pinned.any():
+        pinned = newton.pinned != 0
+        if any_of(pinned):
             target = np.where(newton.pinned < 0, low, np.where(newton.pinned > 0, high, target))
         going_on = np.ones(len(rows), dtype=bool)
         if known is not None:
             going_on = ~_superfluous(model, target, now.value, newton, known.take(rows))
             result.value[rows[~going_on]] = np.inf
-            if not going_on.any():
+            if not any_of(going_on):
                 break
         there = fits.evaluate(target)
         slope = (gradient * (target - x)).sum(axis=1)
         too_high = going_on & _too_high(there.value, now.value, slope)
-        holds = held | (newton.pinned != 0), fixed
+        holds = held | pinned, fixed
         settled = (going_on & (newton.edm < SETTLED) & ~newton.saddle).nonzero()[0]
         if len(settled):
             done = _finish(
                 fits, target, there, settled, newton, holds, (low, high), matrices, result
             )
             going_on[done] = False
-        if (too_high & going_on).any():
+        if any_of(too_high & going_on):
             stuck = _backtrack(fits, target, there, now.value, slope, too_high & going_on, newton)
             result.converged[rows[stuck]] = newton.saddle[stuck]
             going_on[stuck] = False
@@ -183,10 +184,10 @@ def minimize(problem: Problem, start: Array, known: Minimum | None = None) -> Mi
             back = going_on & _at_known(model, target, known.x[rows])
             result.value[rows[back]] = np.inf
             going_on[back] = False
-        if not going_on.any():
+        if not any_of(going_on):
             break
         fits.x, now, edm = target, there, newton.edm
-        if not going_on.all():
+        if not all_of(going_on):
             left = going_on.nonzero()[0]
             fits.keep(left)
             now, edm = now.take(left), edm[left]
@@ -250,7 +251,7 @@ class _Fits:
         turning = kinked & (self.x == 0.0) & (self.side * gradient > 0.0) & ~self.turned
         self.side = np.where(turning, -self.side, self.side)
         self.turned |= turning
-        return bool(turning.any())
+        return any_of(turning)
 
     def confined(self) -> tuple[Array, Array]:
         """Lower and upper bounds that keep every kinked parameter on its side."""
@@ -296,7 +297,7 @@ def _finish(
     step = np.where(held, 0.0, -newton.solve(settled, gradient))
     edm = -0.5 * (gradient * step).sum(axis=1)
     certain = (there.unsettled[settled] <= UNSETTLED) & (edm < EDM_TOLERANCE)
-    if freed.any():
+    if any_of(freed):
         curvature = np.maximum(matrices.gauss_newton_diagonal(settled), FLOOR)
         certain &= (gain <= NEGLIGIBLE_GAIN * curvature).all(axis=1)
     x = np.minimum(np.maximum(end + step, low), high)

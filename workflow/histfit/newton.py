@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.lapack import dpotrf, dpotrs
 
-from .arrays import Array, Flags, Index, times
+from .arrays import Array, Flags, Index, all_of, any_of, times
 from .likelihood import Hessians
 
 EDM_TOLERANCE = 1e-9
@@ -173,7 +173,7 @@ def newton_step(
         step = -solver(g)
         edm = -0.5 * float(g @ step)
         newton.solvers[i] = solver
-        if (np.minimum(np.maximum(step, lower[i]), upper[i]) != step).any():
+        if any_of((step < lower[i]) | (step > upper[i])):
             step, newton.pinned[i], newton.solvers[i] = _boxed(solver, step, lower[i], upper[i])
             edm = -float(g @ step + 0.5 * step @ matrix @ step)
         newton.edm[i] = edm
@@ -211,7 +211,7 @@ def _step_stack(
         newton.step[finished] = step[ready]
         newton.whitening[finished] = whitening[ready]
         newton.edm[finished] = -(step * (gradient[rows] + 0.5 * at_end)).sum(axis=1)[ready]
-        if ready.all():
+        if all_of(ready):
             break
         rows, wrong, beyond, fixed = rows[~ready], wrong[~ready], beyond[~ready], fixed[~ready]
         if attempt >= PATIENCE:
@@ -295,7 +295,7 @@ def _cholesky(matrix: Array, least: float = FLOOR) -> Solver | None:
     """What solves with `matrix`, or None where a pivot is less than a part `least` of its diagonal,
     or negative."""
     factor, info = dpotrf(matrix.T, lower=1, clean=0)
-    if info or (factor.diagonal() ** 2 < least * matrix.diagonal()).any():
+    if info or any_of(factor.diagonal() ** 2 < least * matrix.diagonal()):
         return None
     return Solver(factor)
 

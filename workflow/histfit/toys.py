@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr
 
-from .arrays import Array
+from .arrays import Array, any_of
 from .errors import InvalidWorkspace
 from .fit import SAME_MINIMUM, at_poi, expected_data, problem, solve
 from .hypotest import N_SIGMA, HypoTest, free_range, hypotest, test_statistic
@@ -257,7 +257,7 @@ def _poisson(generator: np.random.Generator, mean: Array) -> Array:
     shape = (BLOCK, mean.shape[1])
     large = mean > LARGEST_POISSON
     numbers = generator.poisson(np.where(large, 0.0, mean), shape).astype(np.float64)
-    if large.any():
+    if any_of(large):
         limit = np.rint(mean + np.sqrt(mean) * generator.standard_normal(shape))
         numbers = np.where(large, limit, numbers)
     return numbers
@@ -292,7 +292,7 @@ def _test_statistics(
         starts = [at_poi(model, x[rows], observed.mu) for x in (free.x, *starts)]
         tested = solve(problem(model, some, held=True), starts, thorough=False)
         below = tested.value < free.value[rows] - SAME_MINIMUM
-        if below.any():
+        if any_of(below):
             lower = rows[below]
             some = Data(data.counts[lower], data.aux[lower])
             what = problem(model, some, poi_bounds=poi_range)
