@@ -110,8 +110,12 @@ def main() -> None:
     )
     parser.add_argument("--points", type=int, nargs="+", required=True)
     parser.add_argument("--efficiency", type=int, default=0, metavar="REPEATS")
-    parser.add_argument("--scratch", type=Path, required=True, help="an empty folder, made here")
+    parser.add_argument("--scratch", type=Path, required=True, help="a new or empty folder")
     options = parser.parse_args()
+    if "HEPDATA_MIRROR" not in os.environ:
+        parser.error("HEPDATA_MIRROR is not set; expected a folder of HEPData resources by DOI")
+    if options.scratch.exists() and any(options.scratch.iterdir()):
+        parser.error(f"--scratch: {options.scratch} is not empty; name a new folder, or empty it")
     mirror = Path(os.environ["HEPDATA_MIRROR"]).resolve()
     for points in options.points:
         folder = options.scratch.resolve() / str(points)
