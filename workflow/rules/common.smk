@@ -46,7 +46,9 @@ def workflow_folder(basedir):
         part = Path(tempfile.mkdtemp(dir=folder.parent))
         files = subprocess.check_output([*git, "archive", commit.strip()])
         with tarfile.open(fileobj=io.BytesIO(files)) as archive:
-            archive.extractall(part, filter="data")
+            # before Python 3.11.4 there is no such filter, and extractall has no such argument
+            archive.extraction_filter = getattr(tarfile, "data_filter", None)
+            archive.extractall(part)
         (part / "COMMIT").write_text(commit, encoding="utf-8")
         part.rename(folder)
     return folder / Path(basedir.path).parent
