@@ -16,10 +16,10 @@ def times(matrices: Array, vectors: Array) -> Array:
 
 
 def any_of(flags: Flags) -> bool:
-    """Whether any flag is set; for small arrays in a tenth of the time that ``any`` takes."""
+    """Whether any flag is set; for small arrays in half the time of ``any``, or less."""
     return bool(np.count_nonzero(flags))
 
 
 def all_of(flags: Flags) -> bool:
-    """Whether all flags are set; for small arrays in a tenth of the time that ``all`` takes."""
+    """Whether all flags are set; for small arrays in two thirds of the time of ``all``, or less."""
     return bool(np.count_nonzero(flags) == flags.size)
