@@ -29,7 +29,7 @@ def scaled(code: str, alpha: Array, lo: Array, hi: Array, side: float = 1.0) -> 
     coefficients = code4_coefficients(lo, hi)[None]
     sides = np.full((len(alpha), 1), side)
     logs = log_factors(lo)[None], log_factors(hi)[None]
-    return scale(code, alpha[:, None], sides, coefficients, *logs)[:, 0]
+    return scale(code, alpha[:, None], sides, coefficients, *logs)[:, :, 0]
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,13 @@ def times(matrices: Array, vectors: Array) -> Array:
     return (matrices @ vectors[:, :, None])[..., 0]
 
 
+def diagonals(matrices: Array) -> Array:
+    """The diagonals of matrices (…, P, P), to read and to write, (…, P)."""
+    view = matrices.diagonal(axis1=-2, axis2=-1)
+    view.flags.writeable = True
+    return view
+
+
 def any_of(flags: Flags) -> bool:
     """Whether any flag is set; for small arrays in half the time of ``any``, or less."""
     return bool(np.count_nonzero(flags))

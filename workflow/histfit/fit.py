@@ -140,8 +140,7 @@ def solve(
     """
     kin = np.arange(len(starts[0])) if kin is None else kin
     fits = _solve(problem, starts, kin, thorough)
-    expected = expected_bins(problem.model, fits.x)
-    extended = (expected < LEAST_RATE * problem.data.counts).any(axis=1)
+    extended = (fits.minimum.bins < LEAST_RATE * problem.data.counts).any(axis=1)
     if extended.any():
         fits.value[extended] = deviance(problem.model, fits.x, problem.data)[extended]
     return fits

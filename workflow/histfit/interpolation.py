@@ -33,9 +33,9 @@ KINKED_CODES = ("code0", "code1")
 _CODE4P = np.reshape([15.0, 30.0, 30.0, -10.0, -40.0, -120.0, 3.0, 18.0, 90.0], (3, 3, 1, 1))
 """code4p's v/α² = 15 − 10 α² + 3 α⁴, v'/α and v'' for |α| ≤ 1, by powers of α²."""
 
-_POWERS = np.array([[1, 2, 3, 4, 5, 6], [0, 1, 2, 3, 4, 5], [0, 0, 1, 2, 3, 4]])
-_FACTORS = np.array([[1.0] * 6, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [0.0, 2.0, 6.0, 12.0, 20.0, 30.0]])
-"""αⁱ, i = 1…6, and its first and second derivative are these powers of α times these factors."""
+_POWERS = np.array([[0, 1, 2, 3, 4, 5, 6], [0, 0, 1, 2, 3, 4, 5], [0, 0, 0, 1, 2, 3, 4]])
+_FACTORS = np.array([[1, 1, 1, 1, 1, 1, 1], [0, 1, 2, 3, 4, 5, 6], [0, 0, 2, 6, 12, 20, 30]], float)
+"""αⁱ, i = 0…6, and its first and second derivative are these powers of α times these factors."""
 
 LOG_OF_ZERO = -1e3
 """Stands for log 0: exp(LOG_OF_ZERO |α|) is exactly 0 for |α| ≥ 1, and products stay finite."""
@@ -78,7 +78,7 @@ def log_factors(factor: Array) -> Array:
 
 
 def code4_coefficients(lo: Array, hi: Array) -> Array:
-    """Coefficients a₁…a₆ (6, …) of code4's polynomial 1 + Σ aᵢ αⁱ.
+    """Coefficients a₀…a₆ (7, …) of code4's polynomial, with a₀ = 1.
 
     They make value, first and second derivative continuous with hi^α at α = 1 and with lo^(−α) at
     α = −1. A factor of 0 enters through the limits x log x → 0 and x log² x → 0.
@@ -91,6 +91,7 @@ def code4_coefficients(lo: Array, hi: Array) -> Array:
     even_2, odd_2 = 0.5 * (curve_hi + curve_lo), 0.5 * (curve_hi - curve_lo)
     return np.stack(
         [
+            np.ones_like(lo),
             (15.0 * odd_0 - 7.0 * odd_1 + odd_2) / 8.0,
             3.0 * even_0 - (9.0 * even_1 - even_2) / 8.0,
             (-5.0 * odd_0 + 5.0 * odd_1 - odd_2) / 4.0,
@@ -104,23 +105,22 @@ def code4_coefficients(lo: Array, hi: Array) -> Array:
 def scale(
     code: str, alpha: Array, side: Array, coefficients: Array, log_lo: Array, log_hi: Array
 ) -> Array:
-    """Scale factors f and derivatives f', f'' of a normsys `code`, shape (N, K, 3, G).
+    """Scale factors f and derivatives f', f'' of a normsys `code`, shape (N, 3, K, G).
 
-    `alpha` and `side` have shape (N, K), `coefficients` of code4 (K, 6, G), the logs (K, G): G
+    `alpha` and `side` have shape (N, K), `coefficients` of code4 (K, 7, G), the logs (K, G): G
     groups of cells that share a normsys, one a channel and sample.
     """
     n, k = alpha.shape
-    groups = log_hi.shape[1]
+    result = np.empty((n, 3, k, log_hi.shape[1]))
     if code == "code1":
-        result = np.empty((n, k, 3, groups))
         outside = np.ones(alpha.shape, dtype=bool)
     else:
         powers = np.empty((n, k, 7))
         powers[..., 0] = 1.0
         powers[..., 1:] = alpha[:, :, None]
         np.multiply.accumulate(powers, axis=2, out=powers)
-        result = (powers.take(_POWERS, axis=2) * _FACTORS) @ coefficients
-        result[:, :, 0] += 1.0
+        terms = powers.take(_POWERS, axis=2) * _FACTORS
+        np.matmul(terms, coefficients, out=result.swapaxes(1, 2))
         outside = np.abs(alpha) >= 1.0
     if any_of(outside):
         fit, parameter = np.nonzero(outside)
@@ -128,5 +128,6 @@ def scale(
         above = np.where(value == 0.0, side[fit, parameter], value) > 0.0
         slope = np.where(above[:, None], log_hi[parameter], -log_lo[parameter])
         factor = np.exp(value[:, None] * slope)
-        result[fit, parameter] = np.stack([factor, factor * slope, factor * slope * slope], axis=1)
+        parts = np.stack([factor, factor * slope, factor * slope * slope], axis=1)
+        result[fit, :, parameter] = parts
     return result

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import gammaln
 
-from .arrays import Array, Index, all_of, any_of, times
+from .arrays import Array, Index, all_of, any_of, diagonals, times
 from .interpolation import scale, shift
 from .model import Model
 
@@ -104,7 +104,7 @@ class Hessians(NamedTuple):
         """The Gauss-Newton part of one row, (P, P)."""
         jacobian = self.jacobian[row]
         result = (jacobian * self.curvature[row]) @ jacobian.T
-        result.flat[:: len(result) + 1] += self.constraint[row]
+        diagonals(result)[...] += self.constraint[row]
         return np.asarray(result)
 
     def gauss_newton_diagonal(self, rows: Index) -> Array:
@@ -123,7 +123,7 @@ def rates(model: Model, x: Array, side: Array) -> Rates:
     """Rates and derivatives at `x` (N, P); `side` (N, P) chooses one side at a kink."""
     moved = shift(model.histosys_code, x[:, model.histosys], side[:, model.histosys])
     scales = _scales(model, x[:, model.normsys], side)
-    scale_value = _nonzero(scales[:, :, 0])
+    scale_value = _nonzero(scales[:, 0])
     free = _nonzero(x[:, model.factors].copy())
     factor = _product(model, scale_value, free)
     cells = _shifted(model, moved.u, moved.v) * factor
@@ -133,8 +133,8 @@ def rates(model: Model, x: Array, side: Array) -> Rates:
         factor=factor,
         slope=moved.dv,
         curvature=moved.d2v,
-        scale_slope=scales[:, :, 1] / scale_value,
-        scale_curvature=scales[:, :, 2] / scale_value,
+        scale_slope=scales[:, 1] / scale_value,
+        scale_curvature=scales[:, 2] / scale_value,
         free=free,
     )
 
@@ -213,12 +213,13 @@ def hessians(model: Model, at: Evaluation) -> Hessians:
     scaled_by *= 0.5
     derivative[:, scaling] -= scaled_by
     log_slope *= cell_weight[:, None, :]
-    mixed = derivative @ log_slope.transpose(0, 2, 1)
+    mixed = np.zeros((len(jacobian), jacobian.shape[1], jacobian.shape[1]))
+    np.matmul(derivative, log_slope.transpose(0, 2, 1), out=mixed[:, :, scaling])
     exact = (jacobian * at.curvature[:, None, :]) @ jacobian.transpose(0, 2, 1)
-    on_diagonal = np.einsum("nii->ni", exact)
+    on_diagonal = diagonals(exact)
     diagonal += on_diagonal
-    exact[:, :, scaling] += mixed
-    exact[:, scaling, :] += mixed.transpose(0, 2, 1)
+    exact += mixed
+    exact += mixed.transpose(0, 2, 1)
     on_diagonal[...] = diagonal
     return Hessians(exact, jacobian, at.curvature, at.constraint)
 
@@ -279,7 +280,7 @@ def mirrored(model: Model, x: Array, data: Data, least: float) -> Array:
     alpha, side = x[:, alphas[scaling]], plain[:, alphas[scaling]]
     parts = model.coefficients[which], model.log_lo[which], model.log_hi[which]
     here, there = (
-        scale(model.normsys_code, sign * alpha, side, *parts)[:, :, 0] for sign in (1.0, -1.0)
+        scale(model.normsys_code, sign * alpha, side, *parts)[:, 0] for sign in (1.0, -1.0)
     )
     turned[:, scaling] *= (there / _nonzero(here))[:, :, model.group]
     before = np.add.reduceat(shifted * factor, model.bin_starts, axis=1)
@@ -297,13 +298,13 @@ def _parts(model: Model, x: Array) -> tuple[Array, Array]:
     """What the shifts make of every cell, and the factor that scales it, both (N, C)."""
     plain = np.ones_like(x)
     moved = shift(model.histosys_code, x[:, model.histosys], plain[:, model.histosys])
-    scales = _scales(model, x[:, model.normsys], plain)[:, :, 0]
+    scales = _scales(model, x[:, model.normsys], plain)[:, 0]
     factor = _product(model, scales, x[:, model.factors])
     return _shifted(model, moved.u, moved.v), factor
 
 
 def _scales(model: Model, alpha: Array, side: Array) -> Array:
-    """f, f' and f'' of normsys at `alpha` (N, Kn), (N, Kn, 3, G)."""
+    """f, f' and f'' of normsys at `alpha` (N, Kn), (N, 3, Kn, G)."""
     logs = model.log_lo, model.log_hi
     return scale(model.normsys_code, alpha, side[:, model.normsys], model.coefficients, *logs)
 

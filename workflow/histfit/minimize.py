@@ -71,6 +71,7 @@ class Minimum(NamedTuple):
 
     Attributes:
         x: parameters (N, P)
+        bins: expected rates where the objective was evaluated last, (N, B)
         value: objective, the NLL less that of the saturated model (N,)
         edm: estimated distance of the objective to its minimum, before the last step (N,)
         gradient: largest projected gradient component, before the last step (N,)
@@ -80,6 +81,7 @@ class Minimum(NamedTuple):
     """
 
     x: Array
+    bins: Array
     value: Array
     edm: Array
     gradient: Array
@@ -89,15 +91,7 @@ class Minimum(NamedTuple):
 
     def take(self, rows: Index) -> Minimum:
         """The minima of some rows, copied."""
-        return Minimum(
-            self.x[rows],
-            self.value[rows],
-            self.edm[rows],
-            self.gradient[rows],
-            self.converged[rows],
-            self.indefinite[rows],
-            self.iterations[rows],
-        )
+        return Minimum._make(part[rows] for part in self)
 
 
 def minimize(problem: Problem, start: Array, known: Minimum | None = None) -> Minimum:
@@ -114,6 +108,7 @@ def minimize(problem: Problem, start: Array, known: Minimum | None = None) -> Mi
     x = np.minimum(np.maximum(start, low), high)
     result = Minimum(
         x=x.copy(),
+        bins=np.empty_like(problem.data.counts),
         value=np.full(n_fits, np.inf),
         edm=np.full(n_fits, np.inf),
         gradient=np.full(n_fits, np.inf),
@@ -150,6 +145,7 @@ def minimize(problem: Problem, start: Array, known: Minimum | None = None) -> Mi
         matrices = hessians(model, now)
         newton = newton_step(matrices, now.unsettled, gradient, held, low - x, high - x)
         result.x[rows] = x
+        result.bins[rows] = now.rates.bins
         result.value[rows] = now.value
         result.edm[rows] = newton.edm
         result.gradient[rows] = np.abs(gradient).max(axis=1, initial=0.0)
@@ -162,7 +158,8 @@ def minimize(problem: Problem, start: Array, known: Minimum | None = None) -> Mi
             target = np.where(newton.pinned < 0, low, np.where(newton.pinned > 0, high, target))
         going_on = np.ones(len(rows), dtype=bool)
         if known is not None:
-            going_on = ~_superfluous(model, target, now.value, newton, known.take(rows))
+            at, lowest = known.x[rows], known.value[rows]
+            going_on = ~_superfluous(model, target, now.value, newton, at, lowest)
             result.value[rows[~going_on]] = np.inf
             if not any_of(going_on):
                 break
@@ -181,7 +178,7 @@ def minimize(problem: Problem, start: Array, known: Minimum | None = None) -> Mi
             result.converged[rows[stuck]] = newton.saddle[stuck]
             going_on[stuck] = False
         if known is not None:
-            back = going_on & _at_known(model, target, known.x[rows])
+            back = going_on & _at_known(model, target, at)
             result.value[rows[back]] = np.inf
             going_on[back] = False
         if not any_of(going_on):
@@ -304,6 +301,7 @@ def _finish(
     inside = (x == end + step).all(axis=1)
     done = fits.rows[settled[certain]]
     result.x[done] = x[certain]
+    result.bins[done] = there.rates.bins[settled[certain]]
     result.value[done] = (value - np.where(inside, edm, 0.0))[certain]
     result.edm[done] = edm[certain]
     result.gradient[done] = np.abs(gradient).max(axis=1, initial=0.0)[certain]
@@ -368,10 +366,11 @@ def _at_known(model: Model, x: Array, known: Array) -> Flags:
 
 
 def _superfluous(
-    model: Model, target: Array, value: Array, newton: Newton, known: Minimum
+    model: Model, target: Array, value: Array, newton: Newton, known: Array, lowest: Array
 ) -> Flags:
-    """Whether a search is about to come back to the known minimum, or to end above it."""
-    above = (newton.edm < 0.1) & (value - 3.0 * newton.edm > known.value)
-    arriving = above | _at_known(model, target, known.x)
+    """Whether a search is about to come back to the `known` minimum, or to end above its `lowest`
+    value."""
+    above = (newton.edm < 0.1) & (value - 3.0 * newton.edm > lowest)
+    arriving = above | _at_known(model, target, known)
     # what an indefinite Hessian says of the minimum is not worth much
     return np.asarray(arriving & ~newton.indefinite)

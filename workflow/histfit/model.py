@@ -66,7 +66,7 @@ class Model:
     kinked: Flags
     nominal: Array  # (C,)
     shifts: Array  # S and A, (2, Kh, C)
-    coefficients: Array  # of code4, (Kn, 6, G)
+    coefficients: Array  # of code4, (Kn, 7, G)
     log_lo: Array  # (Kn, G)
     log_hi: Array  # (Kn, G)
     incidence: Array  # 1 where a factor scales a cell, (Kf, C)
@@ -273,9 +273,10 @@ def _shifts(samples: list[Sample], alphas: _Alphas, cells: _Cells) -> Array:
 
 
 def _scales(samples: list[Sample], alphas: _Alphas) -> tuple[Array, Array, Array]:
-    """Coefficients of code4 (Kn, 6, G) and logs of the ±1σ factors (Kn, G) of normsys."""
+    """Coefficients of code4 (Kn, 7, G) and logs of the ±1σ factors (Kn, G) of normsys."""
     shape = alphas.normsys.stop - alphas.normsys.start, len(samples)
-    coefficients = np.zeros((shape[0], 6, shape[1]))
+    coefficients = np.zeros((shape[0], 7, shape[1]))
+    coefficients[:, 0] = 1.0
     log_lo, log_hi = np.zeros((2, *shape))
     rows, of = alphas.places([sample.normsys for sample in samples])
     rows -= alphas.normsys.start

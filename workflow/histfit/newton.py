@@ -1,7 +1,8 @@
 """Newton steps within bounds, each to the minimum that the quadratic model has there.
 
-Where the Hessian is not positive definite, far from the minimum it is blended as far as need be
-with its Gauss-Newton part, whose diagonal is raised to the Hessian's; near the minimum the
+Where the Hessian is not positive definite, far from the minimum it is blended by halves with its
+Gauss-Newton part, or, if need be, replaced by it. (Its diagonal is raised to the Hessian's, or a
+systematic that lowers a rate either way would go back and forth across α = 0.) Near the minimum the
 eigenvalues serve by magnitude (saddle-free Newton, arXiv:1406.2572), with a floor that keeps it
 calm in flat valleys and a push off saddle points.
 """
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.lapack import dpotrf, dpotrs
 
-from .arrays import Array, Flags, Index, all_of, any_of, times
+from .arrays import Array, Flags, Index, all_of, any_of, diagonals, times
 from .likelihood import Hessians
 
 EDM_TOLERANCE = 1e-9
@@ -24,11 +25,6 @@ FLOOR = 1e-7
 
 WORTHWHILE = 1e-3
 """EDM above which a blended step is taken where the Hessian is not positive definite."""
-
-BLENDS = (0.5, 1.0)
-"""Shares of the Gauss-Newton part in place of the Hessian, which are tried in turn. (With a lower
-diagonal than the Hessian's, a systematic that lowers a rate either way would go back and forth
-across α = 0 in steps too long.)"""
 
 FIRM = 0.05
 """Part of its diagonal that the pivots of a blend must keep, lest the step gets too long."""
@@ -154,12 +150,12 @@ def newton_step(
         if solver is None:
             newton.indefinite[i] = True
             definite = without(hessians.gauss_newton(i), held[i])
-            np.fill_diagonal(definite, np.maximum(definite.diagonal(), exact.diagonal()))
-            for share in BLENDS:
-                matrix = exact + share * (definite - exact)
-                solver = _cholesky(matrix, FIRM if share < 1.0 else FLOOR)
-                if solver is not None:
-                    break
+            diagonals(definite)[...] = np.maximum(diagonals(definite), diagonals(exact))
+            matrix = 0.5 * (exact + definite)
+            solver = _cholesky(matrix, FIRM)
+            if solver is None:
+                matrix = definite
+                solver = _cholesky(matrix)
             if solver is None or 0.5 * g @ solver(g) < WORTHWHILE:
                 solver, lowest = _magnitudes(exact)
                 matrix = solver.matrix()
@@ -225,8 +221,7 @@ def _step_stack(
 def _whitening(matrices: Array) -> tuple[Array, Flags]:
     """W with W⁻¹ W⁻ᵀ = M for every positive definite M of `matrices`, and which those are."""
     factor, definite = _factors(matrices)
-    diagonal = np.einsum("nii->ni", matrices)
-    definite &= (np.einsum("nii->ni", factor) ** 2 >= FLOOR * diagonal).all(axis=1)
+    definite &= (diagonals(factor) ** 2 >= FLOOR * diagonals(matrices)).all(axis=1)
     return np.asarray(np.linalg.inv(factor), dtype=np.float64), definite
 
 
@@ -287,7 +282,7 @@ def without(hessian: Array, held: Flags) -> Array:
     those = held.nonzero()
     hessian[those] = 0.0
     hessian.swapaxes(-1, -2)[those] = 0.0
-    np.einsum("...ii->...i", hessian)[those] = 1.0
+    diagonals(hessian)[those] = 1.0
     return hessian
 
 

@@ -37,7 +37,7 @@ class Sample:
         histosys: nuisance parameter names, k of them
         symmetric, asymmetric: S and A of the histosys templates (see `interpolation`), (k, b)
         normsys: nuisance parameter names, m of them
-        coefficients: code4 polynomials of the normsys, (m, 6)
+        coefficients: code4 polynomials of the normsys, (m, 7)
         log_lo, log_hi: logs of the normsys factors, (m,)
         factors: (type, parameter name, uncertainties (b,) or None) of the modifiers that scale
             with parameters of their own, all bins alike or each bin
