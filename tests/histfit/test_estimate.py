@@ -184,6 +184,65 @@ def test_parameters_that_share_a_flat_direction_are_undetermined() -> None:
     assert result["jes"].constraint == pytest.approx(1.0, abs=1e-6)
 
 
+def transfer(n: float, *modifiers: Spec) -> Spec:
+    """A control region with `n` events measures k, which scales the background of SR."""
+    return workspace(
+        {
+            "CR": [sample("b", [n], normfactor("k"), *modifiers)],
+            "SR": [sample("b", [100.0], normfactor("k")), sample("s", [10.0], normfactor("mu"))],
+        },
+        {"CR": [n], "SR": [110.0]},
+    )
+
+
+@pytest.mark.parametrize("n", [1e4, 1e7, 1e9])
+def test_uncertainties_in_a_narrow_valley(n: float) -> None:
+    # CR measures k (1 + 0.3 α) to 1/√n, so k to 0.3, and SR 100 k + 10 μ = 110 ± √110
+    spec = transfer(n, histosys("a", [0.7 * n], [1.3 * n]))
+    result = yields(spec)
+    assert {p.name: p.status for p in result.estimate.parameters} == dict.fromkeys("ak", "free") | {
+        "mu": "free"
+    }
+    variance = 0.09 + 1.0 / n
+    assert result.estimate["a"].uncertainty == pytest.approx(1.0, rel=1e-6)
+    assert result.estimate["k"].uncertainty == pytest.approx(math.sqrt(variance), rel=1e-5)
+    sigma = math.sqrt(110.0 + 1e4 * variance) / 10.0
+    assert result.estimate["mu"].uncertainty == pytest.approx(sigma, rel=1e-5)
+    background = result.postfit[1].samples["b"]
+    assert background.total_uncertainty == pytest.approx(100.0 * math.sqrt(variance), rel=1e-5)
+
+
+@pytest.mark.parametrize("n", [1e2, 1e6, 1e9])
+def test_a_flat_direction_reaches_all_that_it_moves(n: float) -> None:
+    # CR measures k j only: neither of them, and so not μ
+    result = estimate(transfer(n, normfactor("j")))
+    assert {p.name: p.status for p in result.parameters} == dict.fromkeys(
+        ("j", "k", "mu"), "undetermined"
+    )
+
+
+def test_a_poi_that_the_measurement_fixes_stays_there() -> None:
+    spec = counting(10.0, 50.0, 50.0, normsys("jes", 0.9, 1.1))
+    fixed = {"name": "mu", "fixed": True, "inits": [1.0], "bounds": [[0.0, 10.0]]}
+    spec["measurements"][0]["config"]["parameters"] = [fixed]
+    result = yields(spec)
+    assert result.estimate["mu"] == histfit.ParameterEstimate("mu", 1.0, "fixed", None, None, None)
+    assert result.estimate.mu == 1.0
+    assert result.prefit[0].expected.total == pytest.approx(60.0, rel=1e-12)
+    assert result.postfit[0].expected.total > 52.0
+
+
+def test_no_estimate_where_events_cannot_be_expected() -> None:
+    with pytest.raises(histfit.FitError, match=r"channel 'SR', bin 0.*3 events"):
+        estimate(counting(5.0, 0.0, 3.0, normsys("jes", 0.9, 1.1)), 0.0)
+
+
+@pytest.mark.parametrize("mu", [math.nan, math.inf])
+def test_a_signal_strength_to_hold_must_be_finite(mu: float) -> None:
+    with pytest.raises(histfit.InvalidWorkspace, match="finite signal strength"):
+        yields(counting(12.0, 50.0, 71.0), mu)
+
+
 def test_a_parameter_at_a_kink_has_no_uncertainty() -> None:
     # hi and lo both add 10 %: with code1 the minimum is where the two branches meet
     spec = counting(12.0, 50.0, 44.0, normsys("one_sided", 1.1, 1.1))

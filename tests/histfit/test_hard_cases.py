@@ -21,6 +21,7 @@ from models import (
     normsys,
     random_workspace,
     sample,
+    shapefactor,
     shapesys,
     workspace,
 )
@@ -203,6 +204,49 @@ def test_a_flat_valley_converges_and_the_flat_direction_is_harmless() -> None:
     assert valley.CLs_exp == pytest.approx(point.CLs_exp, abs=1e-7)
 
 
+@pytest.mark.parametrize("mu", [0.1, 0.5, 1.0, 2.0])
+def test_factors_pinned_to_bounds_along_a_flat_direction(mu: float) -> None:
+    # every bin has a factor of its own, and μ and k scale both: any μ fits exactly
+    spec = workspace(
+        {"SR": [sample("b", [600.0, 400.0], shapefactor("f"), normfactor("k"), normfactor("mu"))]},
+        {"SR": [500.0, 400.0]},
+    )
+    result = histfit.hypotest(spec, mu)
+    assert result.q_obs == pytest.approx(0.0, abs=1e-8)
+    assert result.CLs_obs == pytest.approx(1.0, abs=1e-4)
+
+
+@pytest.mark.parametrize("n", [1e8, 1e9, 1e10])
+def test_a_narrow_bent_valley_is_followed_to_its_end(n: float) -> None:
+    # CR fixes k (1 + 0.3 α) = 1 to 1/√n, so that SR expects 100/(1 + 0.3 α) + 10 μ
+    spec = workspace(
+        {
+            "CR": [sample("b", [n], histosys("a", [0.7 * n], [1.3 * n]), normfactor("k"))],
+            "SR": [sample("b", [100.0], normfactor("k")), sample("s", [10.0], normfactor("mu"))],
+        },
+        {"CR": [n], "SR": [125.0]},
+    )
+
+    def deviance(events: float, mu: float, centre: float) -> tuple[float, float]:
+        """2 ΔNLL at the best α, and that α; `centre` is what α was measured to be."""
+
+        def at(alpha: float) -> float:
+            rate = 100.0 / (1.0 + 0.3 * alpha) + 10.0 * mu
+            excess = rate - events + events * math.log(events / rate)
+            return (alpha - centre) ** 2 + 2.0 * excess
+
+        found = minimize_scalar(at, bounds=(-2.0, 2.0), method="bounded", options={"xatol": 1e-10})
+        return float(found.fun), float(found.x)
+
+    truth = deviance(125.0, 0.0, 0.0)[1]
+    q = deviance(125.0, 4.0, 0.0)[0]
+    q_asimov = deviance(100.0 / (1.0 + 0.3 * truth), 4.0, truth)[0]
+    result = histfit.hypotest(spec, 4.0)
+    assert result.muhat == pytest.approx(2.5, abs=1e-4)
+    assert (result.q_obs, result.q_asimov) == pytest.approx((q, q_asimov), abs=2e-7)
+    assert result.CLs_obs == pytest.approx(cls(q, q_asimov), abs=1e-6)
+
+
 def test_a_bimodal_nuisance_parameter_ends_in_the_deeper_minimum() -> None:
     # both variations raise the yield: minima at either sign of α, the deeper found by a scan
     for observed in (62.0, 70.0, 90.0):
@@ -247,7 +291,7 @@ def test_a_free_fit_above_the_conditional_one_starts_again_from_there() -> None:
     kin = solve(both, [starts], np.array([0, 0]), thorough=False)
     assert kin.value[1] < kin.value[0] == alone.value[0]
     assert kin.x[1] == pytest.approx([kin.x[0, 0], 2.0], abs=1e-6)
-    assert kin.starts.tolist() == [1, 2]
+    assert kin.starts.tolist() == [2, 2]  # the conditional fit tries where the free one ended
 
 
 KINKED = {"histosys": {"interpcode": "code0"}, "normsys": {"interpcode": "code1"}}

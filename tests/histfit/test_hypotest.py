@@ -6,6 +6,7 @@ import json
 import math
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import histfit
 import jsonpatch
@@ -74,6 +75,54 @@ def test_two_sided_t_of_a_counting_experiment(n: float) -> None:
     assert result.CLsb_obs == pytest.approx(2 * norm.sf(root), rel=1e-7)
     assert result.CLb_obs == pytest.approx(clb, rel=1e-7)
     assert result.CLs_obs == pytest.approx(2 * norm.sf(root) / clb, rel=1e-7)
+
+
+def test_two_sided_t_far_from_the_data_keeps_its_digits() -> None:
+    # q = 2120: both p-values are below the least number, their quotient is not
+    spec = counting(10.0, 100.0, 900.0)
+    result = histfit.hypotest(spec, test_stat="t", poi_bounds=(0.0, 1000.0))
+    root, d = math.sqrt(poisson_excess(900.0, 110.0)), math.sqrt(poisson_excess(100.0, 110.0))
+    log_clb = np.logaddexp(norm.logsf(root + d), norm.logsf(root - d))
+    assert (result.CLsb_obs, result.CLb_obs) == (0.0, 0.0)
+    assert result.CLs_obs == pytest.approx(2.0 * math.exp(norm.logsf(root) - log_clb), rel=1e-6)
+
+
+@pytest.mark.parametrize("test_stat", ["q", "t"])
+def test_a_hypothesis_that_forbids_asimov_data_is_excluded_by_them(test_stat: str) -> None:
+    # at μ = 5 nothing is expected
+    result = histfit.hypotest(
+        counting(-10.0, 50.0, 0.0), 5.0, test_stat=test_stat, poi_bounds=(-5.0, 5.0)
+    )
+    assert math.isinf(result.q_asimov)
+    assert result.CLs_exp == (0.0,) * 5
+    assert result.CLb_exp == pytest.approx(norm.cdf(BANDS), rel=1e-12)
+
+
+FIXED_POI = {"name": "mu", "fixed": True, "inits": [1.0], "bounds": [[0.0, 10.0]]}
+
+
+@pytest.mark.parametrize(
+    "function", [histfit.hypotest, histfit.upper_limit, histfit.impacts, histfit.throw_toys]
+)
+def test_what_needs_a_best_fit_of_the_poi_refuses_a_fixed_one(function: Any) -> None:
+    spec = counting(12.0, 50.0, 55.0)
+    spec["measurements"][0]["config"]["parameters"] = [FIXED_POI]
+    with pytest.raises(histfit.InvalidWorkspace, match="POI 'mu': found it fixed"):
+        function(spec)
+
+
+@pytest.mark.parametrize("poi_bounds", [(5.0, 1.0), (math.nan, 1.0), (-5.0, -1.0), (0.0, 0.0)])
+@pytest.mark.parametrize("function", [histfit.hypotest, histfit.upper_limit, histfit.throw_toys])
+def test_a_range_of_the_poi_must_be_one(function: Any, poi_bounds: tuple[float, float]) -> None:
+    with pytest.raises(histfit.InvalidWorkspace, match="range of the POI 'mu'"):
+        function(counting(12.0, 50.0, 55.0), poi_bounds=poi_bounds)
+
+
+def test_a_background_that_holds_the_signal_is_fitted_without_it() -> None:
+    spec = counting(12.0, 50.0, 40.0, normsys("jes", 0.8, 1.2))
+    start = histfit.Background(spec).model(spec).start[0]
+    fit = histfit.estimate(spec, 0.0).fit
+    assert start.tolist() == pytest.approx(fit.values.tolist(), abs=1e-6)
 
 
 @pytest.mark.parametrize("test_stat", ["qtilde", "q", "t"])

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from pathlib import Path
+from typing import Any
 
 import histfit
 import jsonpatch
 import numpy as np
 import pytest
+from histfit.fit import Fits, Problem, solve
 from models import Spec, counting, normsys, random_workspace, sample, workspace
 from scipy.optimize import brentq
 from scipy.stats import norm
@@ -114,11 +117,33 @@ def test_q_takes_part_below_zero() -> None:
     assert found.observed == pytest.approx(brentq(lambda mu: cls(mu) - 0.05, 0.1, 9.0), rel=1e-7)
 
 
+def test_the_fits_made_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = []
+
+    def counted(problem: Problem, *arguments: Any, **options: Any) -> Fits:
+        rows.append(len(problem.fixed))
+        return solve(problem, *arguments, **options)
+
+    for module in ("hypotest", "limits"):
+        monkeypatch.setattr(sys.modules[f"histfit.{module}"], "solve", counted)
+    found = histfit.upper_limit(counting(12.0, 50.0, 55.0, normsys("jes", 0.9, 1.1)))
+    assert found.fits == sum(rows)
+
+
+@pytest.mark.parametrize("level", [1e-6, 1e-12])
+def test_limits_at_a_very_small_level(level: float) -> None:
+    observed, expected = counting_limits(12.0, 50.0, 55.0, level)
+    found = histfit.upper_limit(counting(12.0, 50.0, 55.0), level=level)
+    assert found.observed == pytest.approx(observed, rel=1e-6)
+    assert found.expected == pytest.approx(expected, rel=1e-6)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"level": 0.0}, "level: found 0.0"),
         ({"test_stat": "t"}, "found 't'; expected qtilde or q"),
+        ({"test_stat": "q", "poi_bounds": (-5.0, -1.0)}, "found -5 to -1; expected an upper end"),
     ],
 )
 def test_arguments_that_make_no_sense(arguments: dict[str, object], message: str) -> None:

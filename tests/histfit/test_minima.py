@@ -9,7 +9,17 @@ import histfit
 import jsonpatch
 import pytest
 from histfit.fit import expected_data, observed_data, problem, solve
-from models import Array, random_workspace
+from models import (
+    Array,
+    histosys,
+    lumi,
+    normfactor,
+    normsys,
+    random_workspace,
+    sample,
+    staterror,
+    workspace,
+)
 from recontour.archive import unpack
 from starts import lowest, objective
 
@@ -32,6 +42,36 @@ def test_no_random_start_finds_a_lower_minimum(
     ):
         ours = objective(model, data, fits[name])
         assert ours <= lowest(model, data, mu, seed, 20) + 1e-7, name
+
+
+def test_the_best_fit_itself_is_never_excluded() -> None:
+    """s1 has minima at −3.2 and 3.9. Where the free fit finds the lower one, the conditional fit
+    must find it, too."""
+    config = [
+        {"name": "lumi", "auxdata": [0.523], "sigmas": [0.00988], "inits": [1.0]},
+        {"name": "mu_b", "inits": [1.17], "bounds": [[0.393, 11.4]], "fixed": True},
+    ]
+    config[0]["bounds"] = [[0.1, 5.0]]
+    first = [
+        sample("b0", [691.0, 2470.0], normsys("s3", 0.932, 1.07), lumi()),
+        sample("sig", [253.0, 86.9], normfactor("mu")),
+    ]
+    shape = histosys("s1", [365.0, 1030.0], [374.0, 1010.0])
+    second = [
+        sample("b0", [366.0, 921.0], shape, staterror("st", [14.6, 155.0]), normfactor("mu_b")),
+        sample("b1", [1280.0, 469.0], normsys("s3", 0.927, 1.1)),
+        sample("b2", [751.0, 2230.0], normsys("s1", 0.947, 0.873), lumi()),
+        sample("sig", [749.0, 1120.0], normfactor("mu"), staterror("st", [74.9, 112.0])),
+    ]
+    spec = workspace(
+        {"c0": first, "c2": second}, {"c0": [661.0, 2440.0], "c2": [2400.0, 3690.0]}, "mu", config
+    )
+    model = histfit.compile_model(spec)
+    muhat = histfit.hypotest(model).muhat
+    assert muhat == pytest.approx(0.16932, abs=1e-4)
+    result = histfit.hypotest(model, muhat * (1.0 + 1e-6))
+    assert result.q_obs == pytest.approx(0.0, abs=1e-8)
+    assert result.fits["conditional"]["s1"] == pytest.approx(result.fits["free"]["s1"], abs=1e-3)
 
 
 @pytest.mark.parametrize("seed", [15, 41, 66])

@@ -26,7 +26,7 @@ from models import (
     staterror,
     workspace,
 )
-from scipy.stats import kstest, norm, poisson
+from scipy.stats import beta, kstest, norm, poisson
 
 
 def two_bins(scale: float = 1.0) -> Spec:
@@ -236,6 +236,11 @@ def numbers(result: ToyTest) -> dict[str, Any]:
         ([{"mu": 1.0}, {"first": 10, "mu": 2.0}], "mu: found 2.0; expected 1.0"),
         ([{}, {"first": 10, "test_stat": "q"}], "test statistic: found q; expected qtilde"),
         ([{}, {"first": 10, "spec": counting(5.0, 4.0, 2.0)}], "observed test statistic"),
+        # μ̂ > μ in both: q̃ is 0
+        (
+            [{"spec": counting(5.0, 4.0, 14.0)}, {"first": 10, "spec": counting(6.0, 4.0, 14.0)}],
+            "Asimov test statistic",
+        ),
         ([], "found none"),
     ],
 )
@@ -251,6 +256,23 @@ def test_what_does_not_belong_together_is_not_merged(
 def test_numbers_of_toys_that_make_no_sense_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(histfit.InvalidWorkspace, match=str(next(iter(wrong.values())))):
         throw_toys(counting(5.0, 4.0, 3.0), **wrong)
+
+
+@pytest.mark.parametrize("wrong", [{"toys": 2.5}, {"seed": 1.5}, {"first": 0.5}])
+def test_numbers_of_toys_are_whole(wrong: dict[str, Any]) -> None:
+    with pytest.raises(TypeError):
+        throw_toys(counting(5.0, 4.0, 3.0), **wrong)
+
+
+def test_the_error_of_cls_is_that_of_a_quotient_of_counts() -> None:
+    # σ of k out of n is that of the Beta(k + 1, n − k + 1) distribution (arXiv:physics/0701199),
+    # and (σ_CLs/CLs)² = (σ_CLsb/CLsb)² + (σ_CLb/CLb)²
+    result = throw_toys(counting(5.0, 4.0, 4.0), toys=2000).hypotest()
+    counts = [round(2000 * p) for p in (result.CLsb_obs, result.CLb_obs)]
+    errors = [float(beta.std(k + 1, 2000 - k + 1)) for k in counts]
+    assert [result.CLsb_error, result.CLb_error] == pytest.approx(errors, rel=1e-9)
+    relative = math.hypot(errors[0] / result.CLsb_obs, errors[1] / result.CLb_obs)
+    assert result.CLs_error == pytest.approx(result.CLs_obs * relative, rel=1e-9)
 
 
 def test_failed_toys_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from .errors import InvalidWorkspace
-from .fit import observed_data, problem, solve
+from .fit import at_poi, observed_data, problem, solve
 from .model import Model, assemble, interpolation_codes
 from .spec import Sample, channels_by_name, read_sample
 
@@ -65,7 +65,8 @@ class Background:
                 model = self._compile({**self._spec, "channels": kept})
             except InvalidWorkspace:  # it needs a channel that is gone
                 return {}
-            best = solve(problem(model, observed_data(model), held=True), [model.start]).minimum
+            what = problem(model, observed_data(model), held=True)
+            best = solve(what, [at_poi(model, model.start, 0.0)]).minimum
             if best.converged[0]:
                 labels = model.parameters.labels
                 self._best[channels] = dict(zip(labels, best.x[0].tolist(), strict=True))

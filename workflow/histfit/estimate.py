@@ -11,16 +11,28 @@ import numpy as np
 from .arrays import Array, Index
 from .errors import FitError
 from .fit import Fit, Fits, demand_converged, observed_data, report
-from .hypotest import background_fit, conditional, free_range, tested_and_free
+from .hypotest import (
+    background_fit,
+    conditional,
+    demand_possible,
+    finite,
+    free_range,
+    tested_and_free,
+)
 from .likelihood import evaluate, hessians
-from .minimize import Problem
+from .minimize import Problem, minimize
 from .model import Model, as_model
 from .newton import FLOOR
 
 Status = Literal["free", "fixed", "at bound", "at kink", "undetermined"]
 
-SHARE = 1e-2
-"""Component of a flat direction above which a parameter counts as undetermined."""
+FLAT = 1e-12
+"""Eigenvalue of the diagonally scaled Hessian below which the likelihood is flat: what rounding
+leaves of 0."""
+
+NEGLIGIBLE = 1e-2
+"""Part of its variance that flat directions may at least add to that of a parameter which counts as
+determined."""
 
 STATIONARY = 1e-4
 """EDM up to which the fitted point is a minimum of the likelihood itself."""
@@ -62,7 +74,7 @@ class Estimate:
         free: names of the F parameters of status "free"
         covariance, correlation: of these, (F, F)
         poi: name of the parameter of interest, None for a model without one
-        mu: what the POI was held at, None where it was free
+        mu: what the POI was held at, None where it was free or there is none
     """
 
     fit: Fit
@@ -88,20 +100,30 @@ def estimate(
 
     Args:
         spec: a workspace in pyhf's schema, or a compiled model.
-        mu: hold the POI at this value (0 for a background-only fit); free if not given.
+        mu: hold the POI at this value (0 for a background-only fit). If not given, it is free, or
+            where the measurement fixes it.
         poi_bounds: range of the POI in a free fit, by default the model's.
 
     Raises:
-        InvalidWorkspace: `spec` is not a HistFactory model.
-        FitError: the fit did not converge, or ended where an empty bin's rate is kept from falling
-            below 0, so that the likelihood has no minimum to expand about.
+        InvalidWorkspace: `spec` is not a HistFactory model, or an argument makes no sense.
+        FitError: the fit did not converge, the model cannot expect the events, or the fit ended
+            where an empty bin's rate is kept from falling below 0, so that the likelihood has no
+            minimum to expand about.
     """
     model = as_model(spec)
+    if model.poi is None:
+        mu = None
+    elif mu is not None:
+        mu = finite(mu)
+    elif model.parameters.fixed[model.poi]:
+        mu = float(model.parameters.init[model.poi])
     what, fits = best_fit(model, mu, poi_bounds)
+    demand_possible(what, fits, 0)
     (fit,) = report(what, fits)
     demand_converged(fit, "fit")
     status = _status(what, fits.x[0], fit)
-    hessian, gradient = _derivatives(what, fits.x)
+    # in a narrow valley, curvatures need a better minimum than the NLL does
+    hessian, gradient = _derivatives(what, minimize(what, fits.x).x)
     candidates = np.array([i for i, s in enumerate(status) if s == "free"], dtype=np.intp)
     free, covariance = _covariance(hessian, gradient, candidates)
     sigma = np.sqrt(covariance.diagonal())
@@ -140,7 +162,7 @@ def best_fit(
     data, init = observed_data(model), model.parameters.init[None]
     if mu is not None:
         return conditional(model, data, mu, [model.start, init])
-    poi_range = free_range(model, "t", poi_bounds)
+    poi_range = free_range(model, poi_bounds)
     background = background_fit(model, data, 0.0)[1]
     what, fits = tested_and_free(model, data, 1.0, poi_range, background.x)
     return what.take(np.array([1])), fits.take(1)
@@ -188,13 +210,15 @@ def _covariance(hessian: Array, gradient: Array, candidates: Index) -> tuple[Ind
     hessian, gradient = hessian[np.ix_(candidates, candidates)], gradient[candidates]
     scale = 1.0 / np.sqrt(np.maximum(hessian.diagonal(), FLOOR))
     values, vectors = np.linalg.eigh(hessian * scale * scale[:, None])
-    flat = values < FLOOR
+    flat = values < FLAT
     curved = vectors[:, ~flat]
-    covariance = (curved / values[~flat]) @ curved.T * scale * scale[:, None]
+    scaled = (curved / values[~flat]) @ curved.T
+    covariance = scaled * scale * scale[:, None]
     if 0.5 * gradient @ covariance @ gradient > STATIONARY:
         raise FitError(
             "the fit ended where the expected rate of a bin without events is kept from falling "
             "below 0; uncertainties were wanted, which need a minimum of the likelihood"
         )
-    determined = ~(np.abs(vectors[:, flat]) > SHARE).any(axis=1)
+    added = (vectors[:, flat] ** 2).sum(axis=1) / FLAT
+    determined = added < NEGLIGIBLE * scaled.diagonal()
     return candidates[determined], np.asarray(covariance[np.ix_(determined, determined)])

@@ -10,7 +10,7 @@ import numpy as np
 from .arrays import Array, Flags, Index
 from .errors import FitError
 from .likelihood import LEAST_RATE, Data, deviance, expected_bins, mirrored, saturated_nll
-from .minimize import SAME_BASIN, Minimum, Problem, minimize
+from .minimize import SAME_BASIN, Minimum, Problem, distance, minimize
 from .model import Model
 from .newton import EDM_TOLERANCE
 
@@ -20,6 +20,10 @@ closer to a rate of 0, and what they add to a likelihood is of this size."""
 
 SAME_MINIMUM = 1e-9
 """Objectives closer than this are the same minimum."""
+
+FAR = 3.0 * SAME_BASIN
+"""A conditional and a free fit that end so far apart (in σ of the constraints) may have ended in
+different minima."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,7 +137,8 @@ def solve(
     `kin` (N,) gives every row another one with about the same minima, or itself; a row is repeated
     once more where its kin has found a lower minimum meanwhile. Of two conditional fits that are
     each other's kin both are unsafe if one is; and a free fit is if it ends above its kin, a
-    conditional one.
+    conditional one. That one is repeated from where the free fit ended, with the POI put back, if
+    it is thorough and they are `FAR` apart, or if the free fit has found a lower minimum meanwhile.
 
     The lowest objective wins; a lower one that did not converge makes the fit fail. It is infinite
     where there are events but no parameters in reach that expect any.
@@ -157,6 +162,9 @@ def _solve(problem: Problem, starts: Sequence[Array], kin: Index, thorough: bool
     searches = [(rows, start[rows]) for start in starts[1:]]
     rows = (unsafe & related).nonzero()[0]
     searches.append((rows, best.x[kin[rows]]))
+    heirs, points = _inherited(problem, best, kin, thorough)
+    far = distance(problem.model, points, best.x[heirs]) > FAR
+    searches.append((heirs[far], points[far]))
     rows = (bent | thorough).nonzero()[0]
     if len(rows):
         image = mirrored(problem.model, best.x[rows], problem.take(rows).data, SAME_BASIN)
@@ -165,8 +173,27 @@ def _solve(problem: Problem, starts: Sequence[Array], kin: Index, thorough: bool
         searches.append((rows[apart], image[apart]))
     lower = _search_again(problem, fits, searches)
     rows = (lower[kin] & related).nonzero()[0]
-    _search_again(problem, fits, [(rows, best.x[kin[rows]])])
+    searches = [(rows, best.x[kin[rows]]), _inherited(problem, best, kin, lower)]
+    _search_again(problem, fits, searches)
     return fits
+
+
+def _looser(problem: Problem, kin: Index) -> Flags:
+    """Free fits whose kin is a conditional one, (N,)."""
+    poi = problem.model.poi
+    if poi is None:
+        return np.zeros(len(kin), dtype=bool)
+    return np.asarray(~problem.fixed[:, poi] & problem.fixed[kin, poi])
+
+
+def _inherited(
+    problem: Problem, best: Minimum, kin: Index, which: bool | Flags
+) -> tuple[Index, Array]:
+    """The conditional fits that are kin of `which` free ones, and where these ended, but for the
+    parameters that are fixed."""
+    rows = (_looser(problem, kin) & which).nonzero()[0]
+    heirs = kin[rows]
+    return heirs, np.where(problem.fixed[heirs], best.x[heirs], best.x[rows])
 
 
 def _stuck(problem: Problem, best: Minimum, kin: Index) -> Flags:
@@ -177,8 +204,8 @@ def _stuck(problem: Problem, best: Minimum, kin: Index) -> Flags:
         return np.zeros(len(kin), dtype=bool)
     free, mu = ~problem.fixed[:, poi], best.x[:, poi]
     at_bound = (mu == problem.low[:, poi]) | (mu == problem.high[:, poi])
-    above = problem.fixed[kin, poi] & (best.value[kin] < best.value - SAME_MINIMUM)
-    return np.asarray(free & (at_bound | above))
+    above = _looser(problem, kin) & (best.value[kin] < best.value - SAME_MINIMUM)
+    return np.asarray(free & at_bound | above)
 
 
 def _search_again(problem: Problem, fits: Fits, searches: list[tuple[Index, Array]]) -> Flags:

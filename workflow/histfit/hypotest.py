@@ -92,11 +92,9 @@ def hypotest(
         raise InvalidWorkspace(
             f"test statistic: found '{test_stat}'; expected one of {', '.join(TEST_STATISTICS)}"
         )
-    mu = 0.0 if test_stat == "q0" else float(mu)
-    if not math.isfinite(mu):
-        raise InvalidWorkspace(f"mu: found {mu}; expected a finite signal strength")
+    mu = 0.0 if test_stat == "q0" else finite(mu)
     asimov_mu = 1.0 if test_stat == "q0" else 0.0
-    poi_range = free_range(model, test_stat, poi_bounds)
+    poi_range = free_range(model, poi_bounds, test_stat)
 
     data = observed_data(model)
     background, truth = background_fit(model, data, asimov_mu)
@@ -130,17 +128,33 @@ def hypotest(
     )
 
 
+def finite(mu: float) -> float:
+    """The signal strength, which must be a finite number."""
+    mu = float(mu)
+    if not math.isfinite(mu):
+        raise InvalidWorkspace(f"mu: found {mu}; expected a finite signal strength")
+    return mu
+
+
 def free_range(
-    model: Model, test_stat: str, poi_bounds: tuple[float, float] | None
+    model: Model, poi_bounds: tuple[float, float] | None, test_stat: str | None = None
 ) -> tuple[float, float]:
     """The POI's range in the free fit: `poi_bounds` or the model's, from 0 for q̃μ."""
-    if poi_bounds is None:
-        if model.poi is None:
-            return (0.0, 0.0)
-        lower, upper = model.parameters.bounds[model.poi]
-        poi_bounds = (float(lower), float(upper))
-    lower, upper = poi_bounds
-    return (max(lower, 0.0) if test_stat == "qtilde" else lower, upper)
+    if model.poi is None:
+        return (0.0, 0.0)
+    if model.parameters.fixed[model.poi]:
+        raise InvalidWorkspace(
+            f"POI '{model.poi_name}': found it fixed by the measurement; expected a free one"
+        )
+    lower, upper = model.parameters.bounds[model.poi].tolist() if poi_bounds is None else poi_bounds
+    if test_stat == "qtilde":
+        lower = max(lower, 0.0)
+    if not lower < upper:
+        raise InvalidWorkspace(
+            f"range of the POI '{model.poi_name}': found {lower:g} to {upper:g}; expected a lower "
+            "end below the upper one (for qtilde it is at least 0)"
+        )
+    return (lower, upper)
 
 
 def conditional(
@@ -174,17 +188,23 @@ def tested_and_free(
         x = np.repeat(point, len(held), axis=0)
         starts.append(np.where(held[:, None], at_poi(model, x, mu), x))
     fits = solve(what, starts, kin, thorough=thorough)
-    if np.isinf(fits.value[1]):
-        rates = expected_bins(model, fits.x[[1]])[0]
-        impossible = int(np.argmax((data.counts[0] > 0.0) & (rates <= 0.0)))
+    demand_possible(what, fits, 1)
+    return what, fits
+
+
+def demand_possible(problem: Problem, fits: Fits, row: int) -> None:
+    """Raise FitError if a `row` of `fits` ended where there are events but none are expected."""
+    if np.isinf(fits.value[row]):
+        model, counts = problem.model, problem.data.counts[row]
+        rates = expected_bins(model, fits.x[[row]])[0]
+        impossible = int(np.argmax((counts > 0.0) & (rates <= 0.0)))
         names = [
             f"channel '{name}', bin {i}" for name, n in model.channels.items() for i in range(n)
         ]
         raise FitError(
-            f"{names[impossible]}: found {data.counts[0, impossible]:g} events where the model "
-            "cannot expect any; expected a model that allows the data"
+            f"{names[impossible]}: found {counts[impossible]:g} events where the model cannot "
+            "expect any; expected a model that allows the data"
         )
-    return what, fits
 
 
 def test_statistic(test_stat: str, mu: float, muhat: float | None, excess: float) -> float:
@@ -230,9 +250,9 @@ def p_values(test_stat: str, shift: float, q_asimov: float) -> tuple[float, floa
     """
     root_asimov = math.sqrt(q_asimov)
     if test_stat == "t":
-        root = abs(shift + root_asimov)
-        CLsb = 2.0 * float(ndtr(-root))
-        CLb = float(ndtr(-root - root_asimov) + ndtr(root_asimov - root))
-        return CLsb, CLb, CLsb / CLb
-    log_CLsb, log_CLb = log_ndtr(-(shift + root_asimov)), log_ndtr(-shift)
+        near = -shift if shift >= -root_asimov else shift + 2.0 * root_asimov
+        log_CLsb = math.log(2.0) + log_ndtr(near - root_asimov)
+        log_CLb = np.logaddexp(log_ndtr(near), log_ndtr(near - 2.0 * root_asimov))
+    else:
+        log_CLsb, log_CLb = log_ndtr(-(shift + root_asimov)), log_ndtr(-shift)
     return math.exp(log_CLsb), math.exp(log_CLb), math.exp(log_CLsb - log_CLb)

@@ -79,15 +79,16 @@ def impacts(
         poi_bounds: range of the POI, by default the model's.
 
     Raises:
-        InvalidWorkspace: `spec` is not a HistFactory model, or has no POI.
+        InvalidWorkspace: `spec` is not a HistFactory model, or has no free POI.
         FitError: as `estimate`, for the fit with everything free. A refit that fails is reported by
             its status.
     """
     model = as_model(spec)
     if model.poi is None:
         raise InvalidWorkspace("impacts: found no POI in the model; expected one to look at")
+    poi_range = free_range(model, poi_bounds)
     nominal = estimate(model, poi_bounds=poi_bounds)
-    refit = _Refits(model, nominal, free_range(model, "t", poi_bounds))
+    refit = _Refits(model, nominal, poi_range)
     width = prior(model)[1]
     found = []
     for k, name in enumerate(nominal.free):

@@ -36,7 +36,8 @@ PRECISION = 1e-8
 looked for."""
 
 CLS_RANGE = 1e-9
-"""CLs is kept this far from 0 and 1 where a limit is looked for."""
+"""CLs is kept this far from 0 and 1 where a limit is looked for, or, if that is less, a tenth of
+the level from 0."""
 
 FARTHEST = 1e6
 """Where the search for a limit ends when it may leave the POI's bounds."""
@@ -93,8 +94,13 @@ def upper_limit(
         raise InvalidWorkspace(f"test statistic: found '{test_stat}'; expected qtilde or q")
     if not 0.0 < level < 1.0:
         raise InvalidWorkspace(f"level: found {level}; expected a number between 0 and 1")
-    lower, upper = free_range(model, test_stat, poi_bounds)
+    lower, upper = free_range(model, poi_bounds, test_stat)
     reach = FARTHEST if beyond_bounds else upper
+    if reach <= 0.0:
+        raise InvalidWorkspace(
+            f"range of the POI '{model.poi_name}': found {lower:g} to {upper:g}; expected an upper "
+            "end above 0, where limits are looked for"
+        )
 
     data = observed_data(model)
     truth_problem, truth = background_fit(model, data, 0.0)
@@ -116,7 +122,7 @@ def upper_limit(
         q_obs = test_statistic(test_stat, mu, muhat, excess)
         q_asimov = root_asimov(mu) ** 2
         CLs = p_values(test_stat, observed_shift(test_stat, q_obs, q_asimov), q_asimov)[2]
-        return -float(ndtri(min(max(CLs, CLS_RANGE), 1.0 - CLS_RANGE)))
+        return -float(ndtri(min(max(CLs, min(CLS_RANGE, 0.1 * level)), 1.0 - CLS_RANGE)))
 
     expected_roots = [n - float(ndtri(level * ndtr(n))) for n in N_SIGMA]
     width = first / max(root_asimov(first), 1e-9)

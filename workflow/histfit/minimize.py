@@ -22,10 +22,14 @@ from .newton import EDM_TOLERANCE, FLOOR, UNSETTLED, WORTHWHILE, Newton, newton_
 SETTLED = 1e-5
 """EDM below which one more step, with the gradient at its end but the same Hessian, is enough."""
 
+MANY = 1e6
+"""Events in a bin beyond which valleys can be so narrow and bent that the Hessian, and the EDM with
+it, changes much within an EDM of `SETTLED`: there it is to be below `EDM_TOLERANCE` twice."""
+
 NEGLIGIBLE_GAIN = 1e-12
 """A parameter may stay at its bound if to leave it would gain less (gradient² over curvature)."""
 
-MAX_ITERATIONS = 200
+MAX_ITERATIONS = 1000
 ARMIJO = 1e-4
 SHORTENING = (0.1, 0.5)
 """By how much a step that leads too high is shortened at least and at most."""
@@ -127,9 +131,10 @@ def minimize(problem: Problem, start: Array, known: Minimum | None = None) -> Mi
         kinks=any_of(model.kinked),
     )
     if known is not None:
-        fits.keep((~_at_known(model, x, known.x)).nonzero()[0])
+        fits.keep((distance(model, x, known.x) >= SAME_BASIN).nonzero()[0])
         if not len(fits.rows):
             return result
+    many = (problem.data.counts > MANY).any(axis=1)
     now, edm = fits.evaluate(fits.x), result.edm[fits.rows]
     for iteration in range(1, MAX_ITERATIONS + 1):
         building = (now.unsettled > UNSETTLED) & (edm < WORTHWHILE)
@@ -167,7 +172,8 @@ def minimize(problem: Problem, start: Array, known: Minimum | None = None) -> Mi
         slope = (gradient * (target - x)).sum(axis=1)
         too_high = going_on & _too_high(there.value, now.value, slope)
         holds = held | pinned, fixed
-        settled = (going_on & (newton.edm < SETTLED) & ~newton.saddle).nonzero()[0]
+        near = (newton.edm < SETTLED) & (~many[rows] | (edm < EDM_TOLERANCE))
+        settled = (going_on & near & ~newton.saddle).nonzero()[0]
         if len(settled):
             done = _finish(
                 fits, target, there, settled, newton, holds, (low, high), matrices, result
@@ -178,7 +184,7 @@ def minimize(problem: Problem, start: Array, known: Minimum | None = None) -> Mi
             result.converged[rows[stuck]] = newton.saddle[stuck]
             going_on[stuck] = False
         if known is not None:
-            back = going_on & _at_known(model, target, at)
+            back = going_on & (distance(model, target, at) < SAME_BASIN)
             result.value[rows[back]] = np.inf
             going_on[back] = False
         if not any_of(going_on):
@@ -358,11 +364,12 @@ def _pushed_out(x: Array, gradient: Array, low: Array, high: Array) -> Flags:
     return np.asarray(((x <= low) & (gradient >= 0.0)) | ((x >= high) & (gradient <= 0.0)))
 
 
-def _at_known(model: Model, x: Array, known: Array) -> Flags:
-    """Whether `x` has come back to the `known` minimum, both (n, P)."""
+def distance(model: Model, x: Array, other: Array) -> Array:
+    """The largest difference between parameters of two points (n, P), in σ of the constraints
+    (n,)."""
     weight = model.parameters.weight
     width = np.sqrt(np.where(weight > 0.0, weight, 1.0))
-    return np.asarray((np.abs(x - known) * width).max(axis=1) < SAME_BASIN)
+    return np.asarray((np.abs(x - other) * width).max(axis=1))
 
 
 def _superfluous(
@@ -371,6 +378,6 @@ def _superfluous(
     """Whether a search is about to come back to the `known` minimum, or to end above its `lowest`
     value."""
     above = (newton.edm < 0.1) & (value - 3.0 * newton.edm > lowest)
-    arriving = above | _at_known(model, target, known)
+    arriving = above | (distance(model, target, known) < SAME_BASIN)
     # what an indefinite Hessian says of the minimum is not worth much
     return np.asarray(arriving & ~newton.indefinite)

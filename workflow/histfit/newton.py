@@ -20,7 +20,7 @@ from .likelihood import Hessians
 
 EDM_TOLERANCE = 1e-9
 
-FLOOR = 1e-7
+FLOOR = 1e-10
 """Least eigenvalue of the diagonally scaled Hessian that a step divides by."""
 
 WORTHWHILE = 1e-3
@@ -78,7 +78,7 @@ class Pinned(NamedTuple):
 
     def __call__(self, vector: Array) -> Array:
         result = self.solver(vector)
-        result -= self.columns @ np.linalg.solve(self.columns[self.pinned], result[self.pinned])
+        result -= self.columns @ _solved(self.columns[self.pinned], result[self.pinned])
         result[self.pinned] = 0.0
         return result
 
@@ -262,7 +262,7 @@ def _boxed(
         units[which, np.arange(len(which))] = 1.0
         columns = solver(units)
         bound = np.where(pinned[which] < 0, lower[which], upper[which])
-        price = np.linalg.solve(columns[which], bound - free[which])
+        price = _solved(columns[which], bound - free[which])
         step = free + columns @ price
         step[which] = bound
         wanted = np.where(step < lower, -1, np.where(step > upper, 1, 0))
@@ -274,6 +274,15 @@ def _boxed(
             wrong = wrong[-1:]
         pinned[wrong] = wanted[wrong]
     return step, pinned, Pinned(solver, which, columns)
+
+
+def _solved(matrix: Array, vector: Array) -> Array:
+    """matrix⁻¹ vector, or the shortest solution where parameters pinned together span a flat
+    direction, so that the `matrix` is singular."""
+    try:
+        return np.asarray(np.linalg.solve(matrix, vector))
+    except np.linalg.LinAlgError:
+        return np.asarray(np.linalg.lstsq(matrix, vector)[0])
 
 
 def without(hessian: Array, held: Flags) -> Array:

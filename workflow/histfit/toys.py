@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -165,13 +166,14 @@ def throw_toys(
         FitError: a fit to the observed data did not converge.
     """
     model = as_model(spec)
+    toys, first, seed = index(toys), index(first), index(seed)
     if toys < 1 or first < 0 or not 0 <= seed < 2**64:
         raise InvalidWorkspace(
             f"toys: found toys {toys}, first {first}, seed {seed}; expected at least 1, at least "
             "0, and 0 to 2^64 - 1"
         )
     observed = hypotest(model, mu, test_stat=test_stat, poi_bounds=poi_bounds)
-    poi_range = free_range(model, test_stat, poi_bounds)
+    poi_range = free_range(model, poi_bounds, test_stat)
     truths = [observed.fits[name].values[None] for name in ("conditional", "background")]
     thrown = []
     for hypothesis, truth in enumerate(truths):
@@ -212,19 +214,27 @@ def merge_toys(parts: Iterable[Toys]) -> Toys:
         ):
             if mine != others:
                 raise InvalidWorkspace(f"toys to merge, {name}: found {mine}; expected {others}")
-        if abs(part.observed.q_obs - start.observed.q_obs) > TIE:
-            raise InvalidWorkspace(
-                f"toys to merge, observed test statistic: found {part.observed.q_obs:.9g}; "
-                f"expected {start.observed.q_obs:.9g}, as for the same model and data"
-            )
+        expected = _fingerprint(start.observed)
+        for name, value in _fingerprint(part.observed).items():
+            if not math.isclose(value, expected[name], rel_tol=TIE, abs_tol=TIE):
+                raise InvalidWorkspace(
+                    f"toys to merge, {name}: found {value:.9g}; expected {expected[name]:.9g}, as "
+                    "for the same model and data"
+                )
         following += len(part.tested)
-    return Toys(
-        start.seed,
-        start.first,
-        np.concatenate([part.tested for part in ordered]),
-        np.concatenate([part.alternative for part in ordered]),
-        start.observed,
-    )
+    tested = np.concatenate([part.tested for part in ordered])
+    alternative = np.concatenate([part.alternative for part in ordered])
+    tested.flags.writeable = alternative.flags.writeable = False
+    return Toys(start.seed, start.first, tested, alternative, start.observed)
+
+
+def _fingerprint(test: HypoTest) -> dict[str, float]:
+    """Numbers that differ from model to model and with the data."""
+    statistics = {
+        "observed test statistic": test.q_obs,
+        "Asimov test statistic": test.q_asimov,
+    }
+    return statistics | {f"NLL of the {name} fit": fit.nll for name, fit in test.fits.items()}
 
 
 def _draw(
@@ -241,7 +251,7 @@ def _draw(
     for block in range(first // BLOCK, (stop - 1) // BLOCK + 1):
         bits = np.random.Philox(key=np.array([seed, block], dtype=np.uint64))
         generator = np.random.Generator(bits.jumped(hypothesis))
-        counts = _poisson(generator, np.maximum(asimov.counts, 0.0))
+        counts = _poisson(generator, asimov.counts)
         aux = np.repeat(asimov.aux, BLOCK, axis=0)
         aux[:, normal] += widths * generator.standard_normal((BLOCK, len(normal)))
         aux[:, poisson] = _poisson(generator, asimov.aux[:, poisson])
