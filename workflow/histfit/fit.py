@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .arrays import Array, Flags, Index
+from .arrays import Array, Flags, Index, any_of
 from .errors import FitError
 from .likelihood import LEAST_RATE, Data, deviance, expected_bins, mirrored, saturated_nll
 from .minimize import SAME_BASIN, Minimum, Problem, distance, minimize
@@ -155,16 +155,19 @@ def _solve(problem: Problem, starts: Sequence[Array], kin: Index, thorough: bool
     best = minimize(problem, starts[0])
     fits = Fits(best, np.ones(len(best.x), dtype=np.intp))
     bent = ~best.converged | best.indefinite
-    unsafe = bent | _stuck(problem, best, kin)
+    looser = _looser(problem, kin)
+    unsafe = bent | _stuck(problem, best, kin, looser)
     unsafe |= unsafe[kin] & (kin[kin] == np.arange(len(kin)))
     related = kin != np.arange(len(kin))
     rows = (unsafe | thorough).nonzero()[0]
     searches = [(rows, start[rows]) for start in starts[1:]]
     rows = (unsafe & related).nonzero()[0]
     searches.append((rows, best.x[kin[rows]]))
-    heirs, points = _inherited(problem, best, kin, thorough)
-    far = distance(problem.model, points, best.x[heirs]) > FAR
-    searches.append((heirs[far], points[far]))
+    rows = (looser & thorough).nonzero()[0]
+    if len(rows):
+        heirs, points = _inherited(problem, best, kin, rows)
+        far = distance(problem.model, points, best.x[heirs]) > FAR
+        searches.append((heirs[far], points[far]))
     rows = (bent | thorough).nonzero()[0]
     if len(rows):
         image = mirrored(problem.model, best.x[rows], problem.take(rows).data, SAME_BASIN)
@@ -172,9 +175,10 @@ def _solve(problem: Problem, starts: Sequence[Array], kin: Index, thorough: bool
         apart = (image != best.x[rows]).any(axis=1)
         searches.append((rows[apart], image[apart]))
     lower = _search_again(problem, fits, searches)
-    rows = (lower[kin] & related).nonzero()[0]
-    searches = [(rows, best.x[kin[rows]]), _inherited(problem, best, kin, lower)]
-    _search_again(problem, fits, searches)
+    if any_of(lower):
+        rows, finders = (lower[kin] & related).nonzero()[0], (lower & looser).nonzero()[0]
+        searches = [(rows, best.x[kin[rows]]), _inherited(problem, best, kin, finders)]
+        _search_again(problem, fits, searches)
     return fits
 
 
@@ -186,26 +190,23 @@ def _looser(problem: Problem, kin: Index) -> Flags:
     return np.asarray(~problem.fixed[:, poi] & problem.fixed[kin, poi])
 
 
-def _inherited(
-    problem: Problem, best: Minimum, kin: Index, which: bool | Flags
-) -> tuple[Index, Array]:
-    """The conditional fits that are kin of `which` free ones, and where these ended, but for the
+def _inherited(problem: Problem, best: Minimum, kin: Index, rows: Index) -> tuple[Index, Array]:
+    """The conditional fits that are kin of free ones, `rows`, and where these ended, but for the
     parameters that are fixed."""
-    rows = (_looser(problem, kin) & which).nonzero()[0]
     heirs = kin[rows]
     return heirs, np.where(problem.fixed[heirs], best.x[heirs], best.x[rows])
 
 
-def _stuck(problem: Problem, best: Minimum, kin: Index) -> Flags:
-    """Free fits that ended with the POI at a bound, or above the conditional fit that is their kin;
-    (N,)."""
+def _stuck(problem: Problem, best: Minimum, kin: Index, looser: Flags) -> Flags:
+    """Free fits that ended with the POI at a bound, or, if they are `looser`, above the conditional
+    fit that is their kin; (N,)."""
     poi = problem.model.poi
     if poi is None:
         return np.zeros(len(kin), dtype=bool)
     free, mu = ~problem.fixed[:, poi], best.x[:, poi]
     at_bound = (mu == problem.low[:, poi]) | (mu == problem.high[:, poi])
-    above = _looser(problem, kin) & (best.value[kin] < best.value - SAME_MINIMUM)
-    return np.asarray(free & at_bound | above)
+    above = best.value[kin] < best.value - SAME_MINIMUM
+    return np.asarray(free & at_bound | looser & above)
 
 
 def _search_again(problem: Problem, fits: Fits, searches: list[tuple[Index, Array]]) -> Flags:

@@ -134,7 +134,7 @@ def minimize(problem: Problem, start: Array, known: Minimum | None = None) -> Mi
         fits.keep((distance(model, x, known.x) >= SAME_BASIN).nonzero()[0])
         if not len(fits.rows):
             return result
-    many = (problem.data.counts > MANY).any(axis=1)
+    many = np.asarray((problem.data.counts > MANY).any(axis=1))
     now, edm = fits.evaluate(fits.x), result.edm[fits.rows]
     for iteration in range(1, MAX_ITERATIONS + 1):
         building = (now.unsettled > UNSETTLED) & (edm < WORTHWHILE)
