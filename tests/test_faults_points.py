@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -75,6 +76,33 @@ def test_where_most_points_fail_the_run_ends_with_their_reasons_and_all_that_can
         "observed CLs: no point has results in both" if left == 0 else "median difference +0.0000"
     )
     assert said in compared
+
+
+def test_figures_of_more_points_do_not_stay_beside_the_cls_of_fewer(
+    finished_small: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(finished_small, tmp_path / "run"))
+    results, before = folder / "results/small", finished_small / "results/small"
+    drawn = ("contours.json", "comparison.json", "exclusion.png", "exclusion.pdf")
+    one = snakemake(folder, "--config", "select=(300, 0)")
+    assert one.returncode == 0, one.stdout
+    assert f"note: results/small: {', '.join(drawn)}, drawn of more points than" in one.stdout
+    assert len(by_name(results / "cls.csv")) == 1
+    for file in drawn:
+        assert not (results / file).exists()
+        assert (results / f"{file}.aside").read_bytes() == (before / file).read_bytes()
+
+    shutil.copy(before / "contours.json", results)
+    script = str(ROOT / "workflow/scripts/compare_scans.py")
+    command = [sys.executable, script, str(results), str(before)]
+    mixed = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert mixed.returncode == 1
+    assert "contours.json is drawn of 12 points" in mixed.stderr
+
+    again = snakemake(folder)
+    assert again.returncode == 0, again.stdout
+    assert (results / "contours.json").read_bytes() == (before / "contours.json").read_bytes()
+    assert (results / "exclusion.png").exists()
 
 
 def in_several_ways(

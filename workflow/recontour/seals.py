@@ -62,8 +62,18 @@ def set_damaged_aside(
             and other.exists()
         ]
         for gone in (path, *others):
-            _set_aside(gone)
+            set_aside(gone)
         yield path, others
+
+
+def set_aside(path: Path) -> None:
+    """Rename a result, should it be there, to `<name>.aside`, and remove its seal."""
+    aside = path.with_name(f"{path.name}.aside")
+    if aside.is_dir():
+        shutil.rmtree(aside)
+    if path.exists():
+        path.rename(aside)
+    seal_of(path).unlink(missing_ok=True)
 
 
 def _seals(folder: Path) -> dict[Path, int]:
@@ -85,15 +95,6 @@ def _write(seals: Mapping[Path, str]) -> None:
 
 def _sealed_by(path: Path) -> Path:
     return path.with_name(path.name[1:].removesuffix(".sha256"))
-
-
-def _set_aside(path: Path) -> None:
-    aside = path.with_name(f"{path.name}.aside")
-    if aside.is_dir():
-        shutil.rmtree(aside)
-    if path.exists():
-        path.rename(aside)
-    seal_of(path).unlink()
 
 
 def _intact(path: Path) -> bool:

@@ -61,7 +61,7 @@ if WORKFLOW.is_relative_to(Path.cwd()):
     WORKFLOW = WORKFLOW.relative_to(Path.cwd())
 sys.path.insert(0, str(WORKFLOW.absolute()))
 
-from recontour import batches, imports, planes, progress, signals, workdir
+from recontour import batches, imports, planes, progress, seals, signals, workdir
 from recontour import config as configuration
 from recontour.errors import UserError, explanation, known, printable
 
@@ -110,12 +110,34 @@ def begin():
     runs do not come this far."""
     if not RUN.alone():
         sys.exit(f"error: {RUN.other()}; wait until it has ended")
+    for folder, paths in no_longer_drawn():
+        for path in paths:
+            seals.set_aside(path)
+        print(
+            f"note: {folder}: {', '.join(path.name for path in paths)}, drawn of more points than "
+            "there are now, are kept as <name>.aside",
+            file=sys.stderr,
+        )
     progress.write_plan(
         progress.Batch(job.output[0], job.params.journal, len(job.params.points))
         for job in workflow.dag.needrun_jobs()
         if "journal" in job.params.keys()
     )
     progress.show()
+
+
+def no_longer_drawn():
+    """Folders and files of planes with too few points for a figure by now, where the table of CLs
+    is made anew, and these were drawn of an older one."""
+    made = {output for job in workflow.dag.needrun_jobs() for output in job.output}
+    outputs = [output for rule in workflow.rules for output in rule.output]
+    patterns = [one for one in outputs if one.get_wildcard_names() == {"plane"}]
+    for plane in PLANES.values():
+        if not plane.can_draw and f"results/{plane.analysis}/cls.csv" in made:
+            wildcards = {"plane": plane.folder}
+            paths = [Path(pattern.apply_wildcards(wildcards)) for pattern in patterns]
+            if there := [path for path in paths if path.exists()]:
+                yield f"results/{plane.folder}", there
 
 
 TARGETS = ("exports", "report", "upper_limits")

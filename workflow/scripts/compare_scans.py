@@ -52,7 +52,15 @@ def read(folder: Path) -> tuple[dict, points.Points]:
             "its planes, that has been run (snakemake --cores 2 <analysis>) and has at least three "
             "points, not all on a line: of fewer, no contour is drawn"
         ) from None
-    return contours, points.of_plane(folder / "cls.csv", contours)
+    table = points.of_plane(folder / "cls.csv", contours)
+    drawn, there = contours["points"], {"used": len(table.used), "failed": table.failed}
+    if drawn != there:
+        raise UserError(
+            f"{folder}: contours.json is drawn of {drawn['used']} points and leaves out "
+            f"{len(drawn['failed'])}, but cls.csv has {there['used']} and {len(there['failed'])} "
+            "failed ones; run the analysis again, so that both are of the same points"
+        )
+    return contours, table
 
 
 def number(value: float | None, form: str) -> str:
