@@ -177,6 +177,18 @@ def test_a_file_that_is_not_there_is_told_with_its_key(
         config.cross_sections(shipped, ROOT, config.scans(shipped, ROOT))
 
 
+def test_a_key_without_a_value_is_as_if_it_were_not_there(shipped: dict[str, Any]) -> None:
+    shipped |= {"mirror": None, "run": None, "points_per_job": None}
+    shipped["analyses"]["1Lbb"] |= {"boundary": None, "cross_sections": None, "labels": None}
+    config.complete(shipped)
+    entry = shipped["analyses"]["1Lbb"]
+    assert (shipped["mirror"], entry["boundary"], entry["cross_sections"]) == ("", "", "")
+    assert (entry["labels"], shipped["run"]) == (
+        [],
+        config.schema()["properties"]["run"]["default"],
+    )
+
+
 def test_an_analysis_without_content_or_with_the_name_of_a_rule_is_refused(
     shipped: dict[str, Any],
 ) -> None:

@@ -90,6 +90,13 @@ def test_what_is_not_there_is_not_drawn(points: Points) -> None:
     assert not any("ublished" in text or "forbidden" in text for text in texts(drawing))
 
 
+def test_a_boundary_where_the_axes_end_anyway_is_not_drawn(points: Points) -> None:
+    # m(B) ≥ 0: the axis begins at 0
+    drawing = drawn(points, boundary=(0.0, 1.0, 0.0))
+    assert "_boundary" not in artists(drawing)
+    assert "_ours observed" in artists(drawing)
+
+
 @pytest.mark.parametrize("cls", [0.9, 0.001])
 def test_a_scan_without_contour_is_drawn(points: Points, cls: float) -> None:
     flat = points._replace(cls={curve: np.full(len(points.x), cls) for curve in CURVES})

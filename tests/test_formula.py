@@ -86,6 +86,11 @@ def test_what_is_no_formula_is_refused_with_what_is_valid(text: str) -> None:
     assert len(str(error.value)) < 1000
 
 
+def test_a_number_beyond_all_floats_is_refused() -> None:
+    with pytest.raises(UserError, match="a number that is too large"):
+        formula.formula("m1 - 0x" + 285 * "f", LABELS, "key")
+
+
 @pytest.mark.parametrize("text", ["m1", "m1 - 1", "m3 = 60", "m1 > m9", "m1 in m2", "1 < 'a'"])
 def test_what_is_no_condition_is_refused(text: str) -> None:
     with pytest.raises(UserError, match=r"config key where: .*valid are the labels"):

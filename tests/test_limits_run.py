@@ -67,6 +67,9 @@ def test_published_limits_are_read_in_picobarns(tmp_path: Path) -> None:
     path.write_text("#: name: UL\nm1 [GeV],m2 [GeV],UL\n200,0,150\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"expected the values of both axes and an upper limit"):
         limits.read_published(path)
+    path.write_text("#: name: UL\nm1 [GeV],m2 [GeV],UL [fb]\n200,0,0\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"found an upper limit of 0 at \(200, 0\)"):
+        limits.read_published(path)
 
 
 def test_the_ratio_to_published_limits_is_over_the_points_that_both_have() -> None:

@@ -81,6 +81,13 @@ def test_without_a_run_the_script_says_so(tmp_path: Path) -> None:
     assert found.returncode == 1 and "error: .snakemake/recontour.plan.json: not" in found.stderr
 
 
+def test_a_run_without_points_to_compute_is_told(run: Path) -> None:
+    progress.write_plan([])
+    script = [sys.executable, str(ROOT / "workflow/scripts/progress.py")]
+    found = subprocess.run(script, cwd=run, capture_output=True, text=True, check=True)
+    assert found.stdout == "this run has no points to compute\n"
+
+
 def test_after_a_run_all_its_points_are_done(finished_small: Path) -> None:
     script = [sys.executable, str(ROOT / "workflow/scripts/progress.py"), "--watch", "60"]
     found = subprocess.run(script, cwd=finished_small, capture_output=True, text=True, check=True)

@@ -332,12 +332,15 @@ def _name_message(error: ValidationError, where: str) -> str:
 
 def _read_texts(value: Any, rules: Mapping[str, Any]) -> None:
     """Read numbers, true and false where the schema has them and the command line gave texts, as
-    Snakemake does within `--config key={...}`, and one text as the list of it, in place."""
+    Snakemake does within `--config key={...}`, and one text as the list of it, and leave out what
+    has nothing after the colon, in place."""
     if not isinstance(value, dict):
         return
-    for key, content in value.items():
+    for key, content in [*value.items()]:
         rule = _rule(rules, key)
-        if rule.get("type") in ("integer", "number", "boolean") and isinstance(content, str):
+        if content is None and rule.get("type", "object") != "object":
+            del value[key]
+        elif rule.get("type") in ("integer", "number", "boolean") and isinstance(content, str):
             with contextlib.suppress(yaml.YAMLError):
                 value[key] = yaml.safe_load(content)
         elif rule.get("type") == "array" and isinstance(content, str):

@@ -18,7 +18,6 @@ from urllib3.util import parse_url
 from recontour.errors import UserError, masked, printable
 
 _PIECE = 1 << 16
-_LARGEST_UNANNOUNCED = 50_000_000  # bytes of a file whose size the config does not state
 _TRY_AGAIN = {408, 425, 429, 500, 502, 503, 504}
 _REDIRECTS = {301, 302, 303, 307, 308}
 
@@ -37,7 +36,8 @@ class Endpoints:
 @dataclass(frozen=True)
 class Limits:
     """How long to try: times in seconds. `backoff` is the first wait between attempts, which
-    doubles; `longest_wait` the longest that a server may ask for; `deadline` is for the whole."""
+    doubles; `longest_wait` the longest that a server may ask for; `deadline` is for the whole.
+    `largest` is how many bytes a file may have whose size is not known."""
 
     attempts: int = 4
     backoff: float = 1.0
@@ -47,6 +47,7 @@ class Limits:
     deadline: float = 3600.0
     redirects: int = 8
     progress_interval: float = 5.0
+    largest: int = 50_000_000
 
 
 class Unreachable(Exception):
@@ -212,7 +213,7 @@ class _Download:
     def _receive(self, response: requests.Response, held: int, where: str) -> None:
         etag = response.headers.get("ETag", "")
         self.etag = etag if etag.startswith('"') and not self._encoded(response) else ""
-        most = _LARGEST_UNANNOUNCED if self.size is None else self.size
+        most = self.limits.largest if self.size is None else self.size
         told = time.monotonic()
         with self.part.open("ab" if held else "wb") as file:
             while piece := response.raw.read1(_PIECE, decode_content=True):
@@ -240,10 +241,14 @@ class _Download:
         return self._wrong_size(f"{where}: is longer than {most} bytes")
 
     def _wrong_size(self, found: str) -> UserError:
-        expected = f"the config expects {self.size}" if self.size else "a table has fewer"
+        if self.size is None:
+            return UserError(
+                f"{found}, and more is not read of a file whose size is not known; check the DOI, "
+                "and if the file is right, download it by hand to a mirror"
+            )
         return UserError(
-            f"{found}, but {expected}; if HEPData replaced the file on purpose, correct size and "
-            "sha256 in the config"
+            f"{found}, but the config expects {self.size}; if HEPData replaced the file on "
+            "purpose, correct size and sha256 in the config"
         )
 
 

@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -23,6 +23,8 @@ __all__ = ["Endpoints", "Limits", "Retrieved", "fetch_resource", "fetch_table", 
 
 HEPDATA = Endpoints()
 PATIENCE = Limits()
+LARGEST_ARCHIVE = 1_000_000_000
+"""Bytes of a likelihood's archive, where the config does not state its size yet."""
 
 _DOI = re.compile(r"10\.[0-9]{4,9}(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+")
 _TABLE_DOI = re.compile(r".+/t[0-9]+")
@@ -102,7 +104,7 @@ def fetch_resource(
         size=size,
         check=check,
         endpoints=endpoints,
-        limits=limits,
+        limits=replace(limits, largest=LARGEST_ARCHIVE),
     )
 
 

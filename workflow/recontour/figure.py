@@ -104,6 +104,8 @@ def draw_forbidden(axes: Axes, contours: Mapping[str, Any]) -> None:
     if not contours["method"]["boundary_places"]:
         return
     outline, line = forbidden(contours["boundary"], axes.get_xlim(), axes.get_ylim())
+    if not len(line):
+        return
     axes.add_patch(Polygon(outline, label="_forbidden", zorder=0.5, **FORBIDDEN))
     axes.plot(*line.T, color=BOUNDARY, linewidth=1.0, zorder=1.5, label="_boundary")
     a, b, _ = contours["boundary"]
@@ -114,7 +116,8 @@ def forbidden(
     boundary: Sequence[float], x: tuple[float, float], y: tuple[float, float]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Where a·x + b·y < c between the limits of the axes: the outline, shape (n, 2), and the part
-    of it that is the boundary, shape (200, 2), a curve if an axis is logarithmic."""
+    of it that is the boundary, shape (200, 2), a curve if an axis is logarithmic. Both are empty
+    where the axes end at the boundary."""
     *normal, offset = boundary
     corners = np.array([[x[0], y[0]], [x[1], y[0]], [x[1], y[1]], [x[0], y[1]]])
     outline, ends = [], []
@@ -125,6 +128,8 @@ def forbidden(
         if (before < 0) != (after < 0):
             ends.append(start + before / (before - after) * (end - start))
             outline.append(ends[-1])
+    if not ends:
+        return np.empty((0, 2)), np.empty((0, 2))
     return np.array(outline), np.linspace(*sorted(ends, key=tuple), 200)
 
 

@@ -263,7 +263,10 @@ def _number(node: ast.expr, labels: Collection[str]) -> Callable[[Values], Any]:
     """How a formula that yields a number is evaluated."""
     match node:
         case ast.Constant(value=int() | float() as number) if type(number) is not bool:
-            constant = float(number)
+            try:
+                constant = float(number)
+            except OverflowError:
+                raise _Wrong("it holds a number that is too large") from None
             return lambda values: constant
         case ast.Name(id=name) if name in labels:
             return _label(name)

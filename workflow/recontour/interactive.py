@@ -118,6 +118,8 @@ def _draw_forbidden(plot: Any, contours: Mapping[str, Any], view: View) -> None:
     if not contours["method"]["boundary_places"]:
         return
     outline, line = static.forbidden(contours["boundary"], view["x"], view["y"])
+    if not len(line):
+        return
     _fill(
         plot,
         [[outline]],

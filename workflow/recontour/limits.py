@@ -106,6 +106,12 @@ def read_published(path: Path | str) -> list[tuple[float, float, float]]:
             "values of both axes and an upper limit in [pb] or [fb]; check the table that the "
             "config names for upper_limits"
         )
+    for x, y, limit in table.rows:
+        if limit <= 0.0:
+            raise UserError(
+                f"{path}: found an upper limit of {limit:g} at ({x:g}, {y:g}); expected one above "
+                "0; check the table that the config names for upper_limits"
+            )
     factor = {"pb": 1.0, "fb": 1e-3}[unit[1]]
     return [(x, y, factor * limit) for x, y, limit in table.rows]
 

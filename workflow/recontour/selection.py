@@ -44,7 +44,7 @@ def read_points(path: Path | str) -> Points:
         if len(values) != len(labels) or not NAME.fullmatch(name):
             raise UserError(
                 f"{path}, row {number}: found {printable(','.join((name, *values)))[:80]}, "
-                "expected a name of letters, digits and _, and a value for each of "
+                "expected a name of letters, digits and _ (at most 200), and a value for each of "
                 f"{printable(', '.join(labels))}"
             )
         if rows.setdefault(name, number) != number:

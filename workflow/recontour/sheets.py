@@ -60,7 +60,9 @@ def read_lines(path: Path | str, what: str) -> list[tuple[int, list[str]]]:
             reader = csv.reader(file, strict=True)
             lines = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path}: not a table in CSV form ({printable(error)})") from None
+        raise UserError(
+            f"{path}: not a table in CSV form ({printable(error)}); save it as CSV in UTF-8"
+        ) from None
     lines = [(number, cells) for number, cells in lines if any(cells)]
     first = lines[0][1] if lines else []
     if len(first) == 1 and re.search("[;\t]", first[0]):

@@ -16,7 +16,7 @@ from recontour.errors import UserError, printable
 
 VERSION = "1.0.0"
 DIGESTS = {"md5": re.compile(r"[a-f0-9]{32}"), "sha256": re.compile(r"[a-fA-F0-9]{64}")}
-NAME = re.compile(r"[a-zA-Z0-9_]+")
+NAME = re.compile(r"[a-zA-Z0-9_]{1,200}")  # files are called so, too
 HEPDATA_RECORD = re.compile(r"ins[0-9]{7}")
 
 _MODIFIER_KEYS = {"name", "type", "data"}
@@ -71,7 +71,7 @@ def point_problem(entry: Any) -> str | None:
     if type(entry) is not dict or not {"name", "values"} <= entry.keys():
         return 'metadata should be an object with "name" and "values"'
     if type(entry["name"]) is not str or not NAME.fullmatch(entry["name"]):
-        return f"the name {_show(entry['name'])} is not made of letters, digits and _ only"
+        return f"the name {_show(entry['name'])} is not made of letters, digits and _, at most 200"
     values = entry["values"]
     if type(values) is not list or any(type(v) not in (int, float, str) for v in values):
         return f"{entry['name']}: values {_show(values)} should be a list of numbers or texts"

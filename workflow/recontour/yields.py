@@ -227,7 +227,7 @@ def _bin(row: sheets.Row, systematics: Mapping[str, str]) -> Bin:
     if not NAME.fullmatch(name):
         raise UserError(
             f'{row.where("point")}: found "{printable(name)}", expected a name of letters, digits '
-            "and _"
+            "and _, at most 200"
         )
     number = row.real("bin", 0, math.inf, "the number of a bin, from 0")
     if number != int(number):

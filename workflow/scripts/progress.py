@@ -24,7 +24,8 @@ def main() -> None:
     options = parser.parse_args()
     while True:
         found = progress.scans(options.folder)
-        print(*progress.lines(found, time.time()), sep="\n", flush=True)
+        lines = [*progress.lines(found, time.time())] or ["this run has no points to compute"]
+        print(*lines, sep="\n", flush=True)
         if not options.watch or all(scan.done >= scan.points for scan in found.values()):
             break
         time.sleep(options.watch)
