@@ -8,7 +8,8 @@ from pathlib import Path
 import histfit
 import jsonpatch
 import pytest
-from histfit.fit import expected_data, observed_data, problem, solve
+from histfit.fit import at_poi, expected_data, observed_data, problem, solve
+from histfit.likelihood import saturated_nll
 from models import (
     Array,
     histosys,
@@ -17,6 +18,7 @@ from models import (
     normsys,
     random_workspace,
     sample,
+    shapefactor,
     staterror,
     workspace,
 )
@@ -72,6 +74,32 @@ def test_the_best_fit_itself_is_never_excluded() -> None:
     result = histfit.hypotest(model, muhat * (1.0 + 1e-6))
     assert result.q_obs == pytest.approx(0.0, abs=1e-8)
     assert result.fits["conditional"]["s1"] == pytest.approx(result.fits["free"]["s1"], abs=1e-3)
+
+
+def test_a_conditional_fit_is_tried_from_where_the_free_one_ended() -> None:
+    """s1 has two minima again, and here the free fit goes to the lower one at once."""
+    config = [{"name": "s1", "inits": [0.48], "bounds": [[-1.97, 2.29]]}]
+    shape = histosys("s1", [211.0, 97.1, 258.0, 153.0], [234.0, 90.7, 249.0, 176.0])
+    first = [
+        sample("a", [205.0, 56.3]),
+        sample("b", [199.0, 146.0], normfactor("k"), normfactor("mu")),
+        sample("c", [87.6, 58.0], normsys("s1", 0.953, 1.1)),
+    ]
+    second = [
+        sample("a", [84.5, 231.0, 283.0, 87.5], shapefactor("f")),
+        sample(
+            "b", [222.0, 84.0, 265.0, 170.0], normsys("s1", 0.962, 0.927), shape, normfactor("k")
+        ),
+        sample("c", [9.28, 69.2, 74.2, 94.5]),
+    ]
+    observed = {"c0": [495.0, 291.0], "c1": [340.0, 294.0, 556.0, 237.0]}
+    model = histfit.compile_model(workspace({"c0": first, "c1": second}, observed, "mu", config))
+    fits = histfit.hypotest(model).fits
+    data = observed_data(model)
+    start = at_poi(model, fits["free"].values[None], 1.0)
+    again = solve(problem(model, data, held=True), [start])
+    nll = float((again.value + saturated_nll(model, data))[0])
+    assert fits["conditional"].nll == pytest.approx(nll, abs=1e-8)
 
 
 @pytest.mark.parametrize("seed", [15, 41, 66])
