@@ -177,6 +177,16 @@ def test_a_file_that_is_not_there_is_told_with_its_key(
         config.cross_sections(shipped, ROOT, config.scans(shipped, ROOT))
 
 
+def test_a_key_that_stands_twice_is_told_with_its_lines(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("run: [a]\nanalyses:\n  a: {title: x}\n  b: {labels: [c, c]}\n  a: {}\n")
+    with pytest.raises(UserError, match=r"line 5: the config key analyses/a stands in line 3, too"):
+        config.check_keys(path)
+    path.write_text("{}")
+    config.check_keys(path)
+    config.check_keys(ROOT / "config/config.yaml")
+
+
 def test_a_key_without_a_value_is_as_if_it_were_not_there(shipped: dict[str, Any]) -> None:
     shipped |= {"mirror": None, "run": None, "points_per_job": None}
     shipped["analyses"]["1Lbb"] |= {"boundary": None, "cross_sections": None, "labels": None}

@@ -69,6 +69,25 @@ def complete(config: dict[str, Any]) -> None:
         known(name, config["analyses"], "config key run: analysis")
 
 
+def check_keys(path: Path | str) -> None:
+    """Raise UserError if a config file has a key twice in one place: YAML keeps the last one
+    without a word."""
+    nodes = [("", yaml.compose(Path(path).read_text(encoding="utf-8"), yaml.SafeLoader))]
+    for above, node in nodes:
+        if isinstance(node, yaml.SequenceNode):
+            nodes += [(f"{above}{i}/", part) for i, part in enumerate(node.value)]
+        elif isinstance(node, yaml.MappingNode):
+            lines: dict[str, int] = {}
+            for name, content in node.value:
+                key, line = f"{above}{name.value}", name.start_mark.line + 1
+                if lines.setdefault(key, line) != line:
+                    raise UserError(
+                        f"{path}, line {line}: the config key {printable(key)} stands in line "
+                        f"{lines[key]}, too; remove one of the two, or rename it"
+                    )
+                nodes.append((f"{key}/", content))
+
+
 def check_name(name: str) -> None:
     """Raise UserError if no analysis can have this name."""
     rules = schema()["properties"]["analyses"]["propertyNames"]

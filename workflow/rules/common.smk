@@ -66,6 +66,8 @@ from recontour import config as configuration
 from recontour.errors import UserError, explanation, known, printable
 
 try:
+    for path in filter(os.path.isfile, workflow.configfiles):
+        configuration.check_keys(path)
     configuration.complete(config)
     configuration.check_results_folder("results")
     ANALYSES = config["analyses"]
