@@ -84,6 +84,19 @@ def test_the_boundary_is_imposed_where_every_point_is_excluded(spacing: float) -
     assert not contour.contours(points, AXES)["curves"]["observed"]
 
 
+def test_where_points_lie_on_the_boundary_their_own_cls_counts() -> None:
+    # as dense as the places where the boundary is imposed, and all excluded
+    inside = grid(np.arange(100, 601, 40.0), np.arange(0, 401, 40.0), lambda x, y: 3.0)
+    x, y = inside.x[inside.x - inside.y > 100], inside.y[inside.x - inside.y > 100]
+    along = np.linspace(0.0, 400.0, contour.BOUNDARY_STEPS + 1)
+    x, y = np.append(x, along + 100.0), np.append(y, along)
+    cls = {curve: np.full(len(x), 1e-3) for curve in CURVES}
+    points = Points(tuple(map(str, range(len(x)))), x, y, cls)
+    result = contour.contours(points, AXES, (1, -1, 100))
+    assert result["excluded_area"]["observed"] == result["region_area"]
+    assert result["method"]["boundary_places"] == 0
+
+
 @pytest.mark.parametrize(
     ("significance", "reason"),
     [(0.5, "no point is excluded: the smallest CLs is 0.309"), (3.0, "every point is excluded")],
