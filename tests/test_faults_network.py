@@ -14,6 +14,8 @@ from typing import Any
 import hepdata_server as faults
 import pytest
 from hepdata_server import HEPDataServer, serving
+from recontour.errors import UserError
+from recontour.fetch import Endpoints, Limits, fetch_resource
 from running import snakemake
 from small_search import DOI, write, write_config
 
@@ -193,3 +195,18 @@ def test_an_archive_that_exceeds_the_limits_of_the_config_is_refused(tmp_path: P
     config["archive_limits"]["total_bytes"] = 100_000
     write_config(tmp_path, config)
     assert snakemake(tmp_path, "--until", "verify").returncode == 0
+
+
+def test_an_archive_of_unknown_size_may_be_larger_than_a_table_and_not_than_all_archives(
+    server: HEPDataServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `scaffold.py` fetches it."""
+    server.resources[f"{DOI}/r1"] = bytes(1000)
+    places = Endpoints(server.url, server.url, ("127.0.0.1",), allow_http=True)
+    limits = Limits(attempts=1, largest=999)  # of a table
+    fetched = {"size": None, "sha256": None, "endpoints": places, "limits": limits}
+    assert fetch_resource(f"{DOI}/r1", tmp_path / "archive", **fetched).size == 1000
+    monkeypatch.setattr("recontour.fetch.LARGEST_ARCHIVE", 999)
+    with pytest.raises(UserError, match=r"is longer than 999 bytes.*by hand to a mirror"):
+        fetch_resource(f"{DOI}/r1", tmp_path / "other", **fetched)
+    assert [path.name for path in tmp_path.iterdir()] == ["archive"]

@@ -7,7 +7,6 @@ import random
 import socket
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from email.utils import formatdate
 from pathlib import Path
 
@@ -318,18 +317,6 @@ def test_another_size_is_refused_at_once(
         fetch(server, tmp_path)
     assert "likelihood.archive" not in only(tmp_path)
     assert len(ranges(server)) == 1
-
-
-def test_a_file_of_unknown_size_has_a_limit_which_is_an_archives(
-    server: HEPDataServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    unknown = {"size": None, "sha256": None, "endpoints": places(server)}
-    small = replace(QUICK, largest=len(BODY) - 1)  # of a table
-    fetch_resource(DOI, tmp_path / "archive", limits=small, **unknown)
-    monkeypatch.setattr("recontour.fetch.LARGEST_ARCHIVE", len(BODY) - 1)
-    with pytest.raises(UserError, match=r"is longer than 299999 bytes.*by hand to a mirror"):
-        fetch_resource(DOI, tmp_path / "other", limits=QUICK, **unknown)
-    assert only(tmp_path) == ["archive"]
 
 
 def test_a_wrong_body_is_refused_with_both_sums(server: HEPDataServer, tmp_path: Path) -> None:
