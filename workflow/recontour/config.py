@@ -72,7 +72,11 @@ def complete(config: dict[str, Any]) -> None:
 def check_keys(path: Path | str) -> None:
     """Raise UserError if a config file has a key twice in one place: YAML keeps the last one
     without a word."""
-    nodes = [("", yaml.compose(Path(path).read_text(encoding="utf-8"), yaml.SafeLoader))]
+    try:
+        root = yaml.compose(Path(path).read_text(encoding="utf-8"), yaml.SafeLoader)
+    except yaml.YAMLError:  # JSON with tabs, which Snakemake reads as JSON
+        return
+    nodes = [("", root)]
     for above, node in nodes:
         if isinstance(node, yaml.SequenceNode):
             nodes += [(f"{above}{i}/", part) for i, part in enumerate(node.value)]
