@@ -119,11 +119,12 @@ def estimate(
         mu = float(model.parameters.init[model.poi])
     what, fits = best_fit(model, mu, poi_bounds)
     demand_possible(what, fits, 0)
+    # in a narrow valley, curvatures need a better minimum than the NLL does
+    fits.x[...] = minimize(what, fits.x).x
     (fit,) = report(what, fits)
     demand_converged(fit, "fit")
     status = _status(what, fits.x[0], fit)
-    # in a narrow valley, curvatures need a better minimum than the NLL does
-    hessian, gradient = _derivatives(what, minimize(what, fits.x).x)
+    hessian, gradient = _derivatives(what, fits.x)
     candidates = np.array([i for i, s in enumerate(status) if s == "free"], dtype=np.intp)
     free, covariance = _covariance(hessian, gradient, candidates)
     sigma = np.sqrt(covariance.diagonal())
