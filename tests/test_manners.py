@@ -14,10 +14,9 @@ from typing import Any
 import pytest
 import small_search
 import yaml
-from recontour import cross_sections
+from recontour import cross_sections, summary
 from recontour.files import write_json
 from running import ROOT, clone, planned, snakemake
-from scripts import summary
 
 MANUAL = "config/README.md"
 OF_DOCS = ("tutorial", "limits", "your_analysis", "your_model")

@@ -119,6 +119,15 @@ def of_plane(path: Path | str, contours: Mapping[str, Any]) -> Points:
     return read_points(read_cells(path), contours["axes"], str(path), contours["where"])
 
 
+def excluded(rows: Iterable[Mapping[str, Any]]) -> tuple[int, int]:
+    """How many `rows` of `cls.json`, none of them failed, are excluded: observed, and expected."""
+    rows = list(rows)
+    observed, expected = (
+        sum(row[COLUMNS[curve]] < LEVEL for row in rows) for curve in ("observed", "expected")
+    )
+    return observed, expected
+
+
 def spanned(places: np.ndarray) -> bool:
     """Do these places, shape (n, 2), span a plane or, of shape (n, 1), a line?"""
     return len(places) > 0 and np.linalg.matrix_rank(places - places[0]) == places.shape[1]

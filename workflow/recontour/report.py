@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from recontour import pages
-from recontour.points import LEVEL
+from recontour.points import LEVEL, excluded
 from recontour.results import Row
 
 STEPS = (
@@ -64,9 +64,7 @@ def page(
 def quality(rows: Sequence[Row], seconds: Sequence[float]) -> dict[str, str]:
     """What there is to say of all fits together, and of the `seconds` they took, by name."""
     done = [row for row in rows if row["status"] == "ok"]
-    observed, expected = (
-        sum(row[column] < LEVEL for row in done) for column in ("CLs_obs", "CLs_exp_0")
-    )
+    observed, expected = excluded(done)
     found = {
         "Status": f"{len(done)} points done, {len(rows) - len(done)} failed",
         "Excluded": f"{observed} points observed, {expected} expected",

@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from recontour import cli, results
+from recontour import cli, results, summary
 from recontour.files import read_json, write_text
-from recontour.points import LEVEL
 from recontour.seals import seal
-
-SHOWN = 5
-"""So many failed points are listed, and so many results."""
-
-CURVES = ("observed", "expected")
-"""Curves whose extent is told."""
 
 
 def main() -> None:
@@ -32,7 +22,7 @@ def main() -> None:
     options = parser.parse_args()
 
     rows = read_json(options.cls)
-    lines = [options.title, *points(rows)]
+    lines = [options.title, *summary.points(rows)]
     for contours, comparison, figure in zip(
         options.contours, options.comparisons, options.figures, strict=True
     ):
@@ -40,8 +30,8 @@ def main() -> None:
         if plane != Path(options.cls).parent:
             lines.append(f"  plane       {plane.name}")
         lines += [
-            extent(read_json(contours)),
-            *agreement(read_json(comparison)),
+            summary.extent(read_json(contours)),
+            *summary.agreement(read_json(comparison)),
             f"  figure      {figure}",
         ]
     if not options.figures:
@@ -51,73 +41,6 @@ def main() -> None:
     results.refuse_failures(options.title, rows, options.cls, options.tolerated)
     write_text(options.output, "\n".join(lines) + "\n")
     seal(options.output)
-
-
-def points(rows: Sequence[results.Row]) -> Iterator[str]:
-    """How many points there are, how many of them are excluded, and which failed."""
-    done = [row for row in rows if row["status"] == "ok"]
-    failed = [row for row in rows if row["status"] != "ok"]
-    yield f"  points      {len(done)} done, {len(failed)} failed"
-    for row in failed[:SHOWN]:
-        yield f"  failed      {row['name']}: {row['reason']}"
-    if len(failed) > SHOWN:
-        yield f"  failed      and {len(failed) - SHOWN} more"
-    observed, expected = (
-        sum(row[column] < LEVEL for row in done) for column in ("CLs_obs", "CLs_exp_0")
-    )
-    regions = Counter(row["region"] for row in done if "region" in row)
-    if regions:
-        best = ", ".join(f"{region} {regions[region]}" for region in sorted(regions))
-        yield f"  best region {best} points, by expected CLs"
-    without = [row for row in done if row["reason"]]
-    if without:
-        yield f"  no signal   {len(without)} points, whose CLs is 1"
-    yield f"  excluded    {observed} observed, {expected} expected (CLs < {LEVEL})"
-    for row in done if len(done) <= SHOWN else ():
-        cls = f"{row['CLs_obs']:.4g} observed, {row['CLs_exp_0']:.4g} expected"
-        yield f"  CLs         {row['name']}: {cls}"
-
-
-def extent(contours: Mapping[str, Any]) -> str:
-    """What is excluded of the plane: its area or, along a single axis, the ranges."""
-    units = [axis["unit"] for axis in contours["axes"].values()]
-    if not contours["region"]:
-        what = "range" if len(units) == 1 else "area"
-        return f"  {what:11} unknown: {contours['reasons']['observed']}"
-    if len(units) == 1:
-        ranges = {
-            curve: ", ".join(f"{low:g} to {high:g} {units[0]}" for low, high in excluded) or "none"
-            for curve, excluded in contours["excluded"].items()
-        }
-        return f"  range       {ranges['observed']} observed, {ranges['expected']} expected"
-    unit = f"{units[0]}²" if units[0] == units[1] != "" else "·".join(filter(None, units))
-    areas = [*(contours["excluded_area"][curve] for curve in CURVES), contours["region_area"]]
-    observed, expected, region = (f"{_thousands(area)} {unit}".rstrip() for area in areas)
-    return f"  area        {observed} observed, {expected} expected, of {region} scanned"
-
-
-def agreement(comparison: Mapping[str, Any]) -> Iterator[str]:
-    """How our contours compare with the published ones."""
-    yield f"  published   {comparison['verdict']}"
-    unit = comparison["units"]["x"]
-    for curve, found in comparison["curves"].items():
-        others = ", ".join(point["name"] for point in found["disagreements"]) or "none"
-        yield (
-            f"  {curve:11} {found['verdict']}: distance median {_short(found['median'])} {unit}, "
-            f"90 % {_short(found['p90'])} {unit}, largest {_short(found['max'])} {unit}; overlap "
-            f"{_short(found['overlap'])}; points on the other side: {others}"
-        )
-    for reason in comparison["reasons"]:
-        yield f"  because     {reason}"
-
-
-def _thousands(number: float) -> str:
-    """With three significant digits, and a space between groups of three."""
-    return f"{float(f'{number:.3g}'):,.10g}".replace(",", " ")
-
-
-def _short(number: float | None) -> str:
-    return "none" if number is None else f"{number:.3g}"
 
 
 if __name__ == "__main__":
