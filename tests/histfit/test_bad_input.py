@@ -228,6 +228,19 @@ def test_a_configuration_of_the_absent_poi_or_lumi_is_no_fault() -> None:
     assert histfit.compile_model(spec).parameters.labels == ("a",)
 
 
+def test_bounds_that_follow_from_the_auxiliary_value_must_be_bounds() -> None:
+    spec = counting(5.0, 50.0, 55.0, lumi())
+    configuration(spec).append({"name": "lumi", "auxdata": [-1.0], "sigmas": [0.1]})
+    with pytest.raises(histfit.InvalidWorkspace, match=r"'lumi', bounds: found \[0.0, -10.0\]"):
+        histfit.compile_model(spec)
+
+
+def test_a_name_is_not_that_of_another_parameter_for_a_bin() -> None:
+    spec = counting(5.0, 50.0, 55.0, shapesys("g", [5.0]), normfactor("g[0]"))
+    with pytest.raises(histfit.InvalidWorkspace, match=r"parameter 'g\[0\]'"):
+        histfit.compile_model(spec)
+
+
 @pytest.mark.parametrize("mu", [float("nan"), float("inf")])
 def test_mu_must_be_finite(mu: float) -> None:
     with pytest.raises(histfit.InvalidWorkspace, match="mu"):

@@ -98,6 +98,33 @@ def test_a_hypothesis_that_forbids_asimov_data_is_excluded_by_them(test_stat: st
     assert result.CLb_exp == pytest.approx(norm.cdf(BANDS), rel=1e-12)
 
 
+@pytest.mark.parametrize("test_stat", ["q", "t"])
+def test_a_bound_that_invalidates_the_formulae_is_told(test_stat: str) -> None:
+    spec = counting(12.0, 50.0, 30.0)
+    with pytest.warns(
+        UserWarning, match=f"{test_stat}: the free fit ended with the POI at a bound"
+    ):
+        histfit.hypotest(spec, test_stat=test_stat)
+    with pytest.warns(UserWarning, match="POI at a bound, -1"):
+        histfit.hypotest(spec, test_stat=test_stat, poi_bounds=(-1.0, 10.0))
+
+
+@pytest.mark.parametrize("signal", [0.3, 3.0])
+def test_a_negative_background_counts_as_none_in_asimov_data(signal: float) -> None:
+    # no events, observed and Asimov: 2 λ less its least value, with λ = μ s − 0.5
+    result = histfit.hypotest(counting(signal, -0.5, 0.0))
+    assert (result.q_obs, result.q_asimov) == pytest.approx((2.0 * signal,) * 2, abs=1e-9)
+    assert result.CLs_obs == pytest.approx(2.0 * norm.sf(math.sqrt(2.0 * signal)), rel=1e-8)
+
+
+def test_asimov_data_of_a_signal_strength_out_of_range() -> None:
+    # b = 50 of Asimov data, best described at the lower bound, 0.5
+    result = histfit.hypotest(counting(12.0, 50.0, 55.0), 2.0, poi_bounds=(0.5, 10.0))
+    q_asimov = poisson_excess(50.0, 74.0) - poisson_excess(50.0, 56.0)
+    assert result.q_asimov == pytest.approx(q_asimov, rel=1e-9)
+    assert result.fits["free asimov"]["mu"] == 0.5
+
+
 FIXED_POI = {"name": "mu", "fixed": True, "inits": [1.0], "bounds": [[0.0, 10.0]]}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -124,10 +125,36 @@ def test_the_fits_made_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
         rows.append(len(problem.fixed))
         return solve(problem, *arguments, **options)
 
-    for module in ("hypotest", "limits"):
+    for module in ("hypotheses", "limits"):
         monkeypatch.setattr(sys.modules[f"histfit.{module}"], "solve", counted)
     found = histfit.upper_limit(counting(12.0, 50.0, 55.0, normsys("jes", 0.9, 1.1)))
     assert found.fits == sum(rows)
+
+
+def test_a_limit_where_the_first_signal_strength_forbids_the_data() -> None:
+    # λ = 50 − 60 μ; with q̃ and no excess μ̂ = 0, and the limit is the median expected one
+    found = histfit.upper_limit(counting(-60.0, 50.0, 50.0))
+    q = norm.isf(0.025) ** 2
+    limit = brentq(lambda mu: deviance(50.0, 50.0 - 60.0 * mu) - q, 1e-6, 0.8)
+    assert (found.observed, found.expected[2]) == pytest.approx((limit, limit), rel=1e-7)
+    assert found.muhat == pytest.approx(0.0, abs=1e-9)
+
+
+def test_a_free_fit_that_a_conditional_one_is_below_is_made_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spec = counting(12.0, 50.0, 62.0, normsys("jes", 0.9, 1.1))
+    right = histfit.upper_limit(spec)
+    profile = histfit.hypotheses.profile
+
+    def failing(*arguments: Any) -> Any:
+        found = profile(*arguments)
+        return replace(found, lowest=np.add(found.lowest, [0.3, 0.0]), muhat=(0.1, found.muhat[1]))
+
+    monkeypatch.setattr("histfit.limits.profile", failing)
+    found = histfit.upper_limit(spec)
+    assert found.muhat == pytest.approx(right.muhat, abs=1e-4)
+    assert found.observed == pytest.approx(right.observed, rel=1e-6)
 
 
 @pytest.mark.parametrize("level", [1e-6, 1e-12])

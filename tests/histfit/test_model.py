@@ -115,6 +115,11 @@ def test_interpolation_codes_can_be_chosen(histosys_code: str, normsys_code: str
         assert_equal_to_pyhf(random_workspace(seed), seed, codes=codes)
 
 
+@pytest.mark.parametrize("codes", [{"normsys": {"interpcode": "code4"}}, {}])
+def test_a_code_left_out_of_the_settings_is_the_one_that_pyhf_takes(codes: Spec) -> None:
+    assert_equal_to_pyhf(random_workspace(3), 3, codes=codes)
+
+
 def test_parameters_equal_those_of_pyhf() -> None:
     for seed in range(20):
         spec = random_workspace(seed)

@@ -241,6 +241,10 @@ def numbers(result: ToyTest) -> dict[str, Any]:
             [{"spec": counting(5.0, 4.0, 14.0)}, {"first": 10, "spec": counting(6.0, 4.0, 14.0)}],
             "Asimov test statistic",
         ),
+        (
+            [{"test_stat": "t", "poi_bounds": (-0.5, 10.0)}, {"first": 10, "test_stat": "t"}],
+            r"range of the POI: found \(0.0, 10.0\)",
+        ),
         ([], "found none"),
     ],
 )
@@ -298,12 +302,12 @@ def test_failed_toys_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_number_where_toys_cannot_give_one() -> None:
     observed = histfit.hypotest(counting(5.0, 4.0, 1.0))
     below = np.full(50, observed.q_obs - 1.0)
-    result = Toys(0, 0, below, below, observed).hypotest()
+    result = Toys(0, 0, below, below, (0.0, 10.0), observed).hypotest()
     assert (result.CLsb_obs, result.CLb_obs, result.CLs_obs, result.CLs_error) == (0, 0, None, None)
     # mean 1/52 of the binomial probability after 0 of 50, arXiv:physics/0701199
     assert result.CLsb_error == pytest.approx(math.sqrt(1 / 52 * 51 / 52 / 53), rel=1e-12)
     with pytest.raises(histfit.InvalidWorkspace, match="found 0 and 50 fitted toys"):
-        Toys(0, 0, np.full(50, np.nan), below, observed).hypotest()
+        Toys(0, 0, np.full(50, np.nan), below, (0.0, 10.0), observed).hypotest()
 
 
 def test_without_signal_nothing_is_excluded() -> None:

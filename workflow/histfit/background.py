@@ -19,7 +19,8 @@ class Background:
         spec: a workspace (pyhf's JSON schema 1.0.0); keep it unchanged.
         measurement: which measurement to use, by name; the first one if not given.
         modifier_settings: interpolation codes as pyhf names them, by default
-            ``{"normsys": {"interpcode": "code4"}, "histosys": {"interpcode": "code4p"}}``.
+            ``{"normsys": {"interpcode": "code4"}, "histosys": {"interpcode": "code4p"}}``; of
+            settings that name only one of them, the other one is code1 or code0, as in pyhf.
 
     Raises:
         InvalidWorkspace: the message names channel, sample and modifier.

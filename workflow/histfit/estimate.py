@@ -10,8 +10,8 @@ import numpy as np
 
 from .arrays import Array, Index
 from .errors import FitError
-from .fit import Fit, Fits, demand_converged, observed_data, report
-from .hypotest import (
+from .fit import Fit, Fits, demand_converged, observed_data, polished, report
+from .hypotheses import (
     background_fit,
     conditional,
     demand_possible,
@@ -20,7 +20,7 @@ from .hypotest import (
     tested_and_free,
 )
 from .likelihood import evaluate, hessians
-from .minimize import Problem, minimize
+from .minimize import Problem
 from .model import Model, as_model
 from .newton import FLOOR
 
@@ -119,8 +119,7 @@ def estimate(
         mu = float(model.parameters.init[model.poi])
     what, fits = best_fit(model, mu, poi_bounds)
     demand_possible(what, fits, 0)
-    # in a narrow valley, curvatures need a better minimum than the NLL does
-    fits.x[...] = minimize(what, fits.x).x
+    fits = polished(what, fits)
     (fit,) = report(what, fits)
     demand_converged(fit, "fit")
     status = _status(what, fits.x[0], fit)

@@ -9,7 +9,15 @@ import numpy as np
 
 from .arrays import Array, Flags, Index, any_of
 from .errors import FitError
-from .likelihood import LEAST_RATE, Data, deviance, expected_bins, mirrored, saturated_nll
+from .likelihood import (
+    FAINTEST,
+    LEAST_RATE,
+    Data,
+    deviance,
+    expected_bins,
+    mirrored,
+    saturated_nll,
+)
 from .minimize import SAME_BASIN, Minimum, Problem, distance, minimize
 from .model import Model
 from .newton import EDM_TOLERANCE
@@ -144,15 +152,7 @@ def solve(
     where there are events but no parameters in reach that expect any.
     """
     kin = np.arange(len(starts[0])) if kin is None else kin
-    fits = _solve(problem, starts, kin, thorough)
-    extended = (fits.minimum.bins < LEAST_RATE * problem.data.counts).any(axis=1)
-    if extended.any():
-        fits.value[extended] = deviance(problem.model, fits.x, problem.data)[extended]
-    return fits
-
-
-def _solve(problem: Problem, starts: Sequence[Array], kin: Index, thorough: bool | Flags) -> Fits:
-    best = minimize(problem, starts[0])
+    best = _minimize(problem, starts[0])
     fits = Fits(best, np.ones(len(best.x), dtype=np.intp))
     bent = ~best.converged | best.indefinite
     looser = _looser(problem, kin)
@@ -180,6 +180,35 @@ def _solve(problem: Problem, starts: Sequence[Array], kin: Index, thorough: bool
         searches = [(rows, best.x[kin[rows]]), _inherited(problem, best, kin, finders)]
         _search_again(problem, fits, searches)
     return fits
+
+
+def _minimize(problem: Problem, start: Array, known: Minimum | None = None) -> Minimum:
+    """As `minimize`, but of the likelihood itself where that ends in its extension (see
+    `likelihood.LEAST_RATE`). The value is infinite where events are and none are expected."""
+    found = minimize(problem, start, known)
+    counts = problem.data.counts
+    extended = (found.bins < LEAST_RATE * counts).any(axis=1) & np.isfinite(found.value)
+    if not any_of(extended):
+        return found
+    possible = ((found.bins > 0.0) | (counts == 0.0)).all(axis=1)
+    rows = (extended & possible).nonzero()[0]
+    if len(rows):
+        again = minimize(problem.take(rows), found.x[rows], least=FAINTEST)
+        again.iterations[...] += found.iterations[rows]
+        again.indefinite[...] |= found.indefinite[rows]
+        found.put(rows, again)
+    rows = extended.nonzero()[0]
+    found.value[rows] = deviance(problem.model, found.x[rows], problem.take(rows).data)
+    return found
+
+
+def polished(problem: Problem, fits: Fits) -> Fits:
+    """`fits` minimized again from where they ended: curvatures in a narrow valley need a better
+    minimum than the NLL does."""
+    best = _minimize(problem, fits.x)
+    best.iterations[...] += fits.minimum.iterations
+    best.indefinite[...] |= fits.minimum.indefinite
+    return Fits(best, fits.starts)
 
 
 def _looser(problem: Problem, kin: Index) -> Flags:
@@ -218,19 +247,19 @@ def _search_again(problem: Problem, fits: Fits, searches: list[tuple[Index, Arra
     if not searches:
         return improved
     every, points = (np.concatenate(parts) for parts in zip(*searches, strict=True))
-    found = minimize(problem.take(every), points, best.take(every))
+    found = _minimize(problem.take(every), points, best.take(every))
     first = 0
     for rows, _ in searches:
         other = found.take(np.arange(first, first + len(rows)))
         first += len(rows)
         fits.starts[rows] += 1
         best.iterations[rows] += other.iterations
-        difference = other.value - best.value[rows]
-        lower = difference < -SAME_MINIMUM
-        lower |= (difference < SAME_MINIMUM) & other.converged & ~best.converged[rows]
+        known = best.value[rows]
+        lower = other.value < known - SAME_MINIMUM
+        lower |= (other.value < known + SAME_MINIMUM) & other.converged & ~best.converged[rows]
         improved[rows] |= lower
-        for mine, others in zip(best[:-1], other[:-1], strict=True):
-            mine[rows[lower]] = others[lower]
+        other.iterations[...] = best.iterations[rows]
+        best.put(rows[lower], other.take(lower.nonzero()[0]))
     return improved
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from .errors import InvalidWorkspace
 from .estimate import Estimate, estimate, prior
 from .fit import observed_data, problem, solve
-from .hypotest import free_range
+from .hypotheses import free_range
 from .model import Model, as_model
 
 RefitStatus = Literal["converged", "not converged", "POI at bound", "out of bounds"]

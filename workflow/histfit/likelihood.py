@@ -24,7 +24,9 @@ TINY = 1e-150
 
 LEAST_RATE = 1e-6
 """Below this part of n, −n log λ continues as a parabola (C²), so that a fit can come back from
-rates that are not positive."""
+rates that are not positive. A fit that ends there is made again with `FAINTEST` in its place."""
+
+FAINTEST = 1e-50
 
 WALL = 1e3
 """First stiffness K of the wall that keeps λ ≥ 0 (or the model's `floor`) in bins without events,
@@ -155,11 +157,12 @@ def evaluate(
     side: Array,
     wall: Array,
     stiffness: Array | float = WALL,
+    least: float = LEAST_RATE,
 ) -> Evaluation:
     """The objective with its gradient at `x` (N, P), with the prices p and the `stiffness` K of the
-    `wall` in every bin, both (N, B)."""
+    `wall` in every bin, both (N, B); extended below the part `least` of n (see `LEAST_RATE`)."""
     rate = rates(model, x, side)
-    main, weight, curvature = _poisson(data.counts, rate.bins)
+    main, weight, curvature = _poisson(data.counts, rate.bins, least)
     empty = data.counts == 0.0
     pressure, unsettled = wall, np.zeros(len(x))
     if any_of(empty):
@@ -244,14 +247,9 @@ def deviance(model: Model, x: Array, data: Data) -> Array:
     """The objective (N,) as it is, without the extensions that help to minimize it: +inf where the
     expected rate of a bin with events is not positive."""
     expected = expected_bins(model, x)
-    counts = data.counts
-    some = counts > 0.0
-    n, rate = np.where(some, counts, 1.0), np.where(some & (expected > 0.0), expected, 1.0)
-    # δ of `_deviance` is −1 in double precision where λ is far below n
-    rare = rate < LEAST_RATE * n
-    main = np.where(rare, rate - n + n * np.log(n / rate), _deviance(n, np.where(rare, n, rate)))
-    main = np.where(some, np.where(expected > 0.0, main, np.inf), expected).sum(axis=1)
-    return np.asarray(main + _constraints(model, x, data.aux)[0])
+    impossible = ((data.counts > 0.0) & ~(expected > 0.0)).any(axis=1)
+    main = _poisson(data.counts, expected, FAINTEST)[0] + _constraints(model, x, data.aux)[0]
+    return np.where(impossible, np.inf, main)
 
 
 def mirrored(model: Model, x: Array, data: Data, least: float) -> Array:
@@ -335,20 +333,24 @@ def _deviance(counts: Array, expected: Array) -> Array:
     return np.asarray(counts * (delta - np.log1p(delta)))
 
 
-def _poisson(counts: Array, expected: Array) -> tuple[Array, Array, Array]:
-    """Deviance (N,), and its first and second derivative by λ (N, B), extended below
-    `LEAST_RATE`."""
+def _poisson(
+    counts: Array, expected: Array, least: float = LEAST_RATE
+) -> tuple[Array, Array, Array]:
+    """Deviance (N,), and its first and second derivative by λ (N, B), extended below the part
+    `least` of n."""
     some = counts > 0.0
     if all_of((expected > LEAST_RATE * counts) & some):
         ratio = counts / expected
         return _deviance(counts, expected).sum(axis=1), 1.0 - ratio, ratio / expected
     n = np.where(some, counts, 1.0)
-    least = LEAST_RATE * n
-    below = expected < least
-    safe = np.where(below, least, expected)
-    excess = np.where(below, expected - least, 0.0)
+    lowest = least * n
+    below = expected < lowest
+    safe = np.where(below, lowest, expected)
+    excess = np.where(below, expected - lowest, 0.0)
     ratio = n / safe
-    value = _deviance(n, safe) + excess * (1.0 - ratio + 0.5 * excess * ratio / safe)
+    rare = safe < LEAST_RATE * n  # where δ has lost the digits of λ
+    value = np.where(rare, safe - n + n * np.log(ratio), _deviance(n, np.where(rare, n, safe)))
+    value += excess * (1.0 - ratio + 0.5 * excess * ratio / safe)
     first = 1.0 - ratio + excess * ratio / safe
     second = ratio / safe
     return (

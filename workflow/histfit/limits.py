@@ -18,16 +18,9 @@ from scipy.special import ndtr, ndtri
 
 from .arrays import Array
 from .errors import InvalidWorkspace
-from .fit import Fit, at_poi, demand_converged, expected_data, observed_data, problem, report, solve
-from .hypotest import (
-    N_SIGMA,
-    background_fit,
-    free_range,
-    observed_shift,
-    p_values,
-    test_statistic,
-    tested_and_free,
-)
+from .fit import Fit, at_poi, demand_converged, problem, report, solve
+from .hypotest import N_SIGMA, observed_p_values, test_statistic, warn_of_bound
+from .hypotheses import ABOVE, Profile, free_range, in_range, profile
 from .likelihood import Data
 from .model import Model, as_model
 
@@ -102,65 +95,93 @@ def upper_limit(
             "end above 0, where limits are looked for"
         )
 
-    data = observed_data(model)
-    truth_problem, truth = background_fit(model, data, 0.0)
-    demand_converged(report(truth_problem, truth)[0], "background fit")
-    asimov_data = expected_data(model, truth.x)
-    both = Data(*(np.concatenate(parts) for parts in zip(data, asimov_data, strict=True)))
     first = min(1.0, reach)
     poi_range = lower, math.inf if beyond_bounds else upper
-    what, found = tested_and_free(model, both, first, poi_range, truth.x)
-    demand_converged(report(what, found)[1], "free fit")
-    muhat, lowest = float(found.x[1, model.poi]), float(found.value[1])
-    scan = _Scan(model, both, truth.x, {first: found.x[[0, 2]]})
-
-    def root_asimov(mu: float) -> float:
-        return math.sqrt(test_statistic(test_stat, mu, 0.0, scan(mu, 1)))
-
-    def significance(mu: float) -> float:
-        excess = scan(mu, 0) - lowest
-        q_obs = test_statistic(test_stat, mu, muhat, excess)
-        q_asimov = root_asimov(mu) ** 2
-        CLs = p_values(test_stat, observed_shift(test_stat, q_obs, q_asimov), q_asimov)[2]
-        return -float(ndtri(min(max(CLs, min(CLS_RANGE, 0.1 * level)), 1.0 - CLS_RANGE)))
-
-    expected_roots = [n - float(ndtri(level * ndtr(n))) for n in N_SIGMA]
-    width = first / max(root_asimov(first), 1e-9)
+    found = profile(model, first, 0.0, poi_range)
+    warn_of_bound(test_stat, model, found.reports["free"])
+    scan = _Scan(model, found, test_stat, level)
+    root = scan.root_asimov(first)
+    width = first / max(root, 1e-9) if math.isfinite(root) else first
     expected: list[float | None] = []
-    for root in expected_roots:
-        expected.append(_crossing(root_asimov, root, root * width, reach))
-    guess = max(expected[2] or reach, muhat)
-    observed = _crossing(significance, -float(ndtri(level)), guess, reach)
+    for n in N_SIGMA:
+        wanted = n - float(ndtri(level * ndtr(n)))
+        expected.append(_crossing(scan.root_asimov, wanted, wanted * width, reach))
+    observed, at_last = None, math.inf
+    while scan.lowest[0] < at_last:
+        at_last = scan.lowest[0]
+        guess = max(expected[2] or reach, scan.muhat[0])
+        observed = _crossing(scan.significance, -float(ndtri(level)), guess, reach)
+        scan.lower_free_fit(poi_range)
     return UpperLimit(
         level=level,
         observed=observed,
         expected=tuple(expected),
-        muhat=muhat,
+        muhat=scan.muhat[0],
         reach=reach,
-        fits=4 + scan.fits,
+        fits=len(found.reports) + scan.fits,
     )
 
 
 class _Scan:
-    """The objectives of conditional fits to the observed and to Asimov data, as functions of μ.
+    """The test statistic on the observed and on Asimov data as functions of μ.
 
     Fits start from where those next to them ended; but lest a scan stays in the higher one of two
     minima, they are searched for again as those of a hypothesis test are.
+
+    Attributes:
+        lowest, muhat: objective and POI of the free fits to the observed and to Asimov data
+        fits: number of fits made
     """
 
-    def __init__(self, model: Model, both: Data, truth: Array, known: dict[float, Array]) -> None:
-        self.model, self.both = model, both
+    def __init__(self, model: Model, found: Profile, test_stat: str, level: float) -> None:
+        assert found.muhat[0] is not None and found.muhat[1] is not None
+        self.model, self.data = model, found.data
+        self.test_stat, self.least_CLs = test_stat, min(CLS_RANGE, 0.1 * level)
+        self.lowest, self.muhat = found.lowest.tolist(), list(found.muhat)
         self.fits = 0
-        self._points = dict(sorted({0.0: np.repeat(truth, 2, axis=0), **known}.items()))
+        truth = np.repeat(found.truth, 2, axis=0)
+        self._points = dict(sorted({0.0: truth, found.mu: found.conditional}.items()))
         self._found: dict[float, tuple[Array, list[Fit]]] = {}
 
-    def __call__(self, mu: float, which: int) -> float:
-        """The objective at μ of the observed (0) or of the Asimov data (1)."""
+    def root_asimov(self, mu: float) -> float:
+        """√q_A at μ."""
+        return math.sqrt(self._statistic(mu, 1))
+
+    def significance(self, mu: float) -> float:
+        """Φ⁻¹(1 − CLs) at μ, observed."""
+        q_obs, q_asimov = self._statistic(mu, 0), self._statistic(mu, 1)
+        CLs = observed_p_values(self.test_stat, q_obs, q_asimov)[2]
+        return -float(ndtri(min(max(CLs, self.least_CLs), 1.0 - CLS_RANGE)))
+
+    def lower_free_fit(self, poi_range: tuple[float, float]) -> None:
+        """Fit the observed data with the POI free again, from the lowest of the conditional fits
+        within its range, if one of them ended below the free one."""
+        objectives = {
+            mu: float(values[0])
+            for mu, (values, _) in self._found.items()
+            if in_range(self.model, mu, poi_range)
+        }
+        mu = min(objectives, key=objectives.__getitem__, default=None)
+        if mu is None or objectives[mu] >= self.lowest[0] - ABOVE:
+            return
+        data = Data(self.data.counts[:1], self.data.aux[:1])
+        what = problem(self.model, data, poi_bounds=poi_range)
+        fits = solve(what, [self._points[mu][:1]])
+        self.fits += 1
+        demand_converged(report(what, fits)[0], "free fit")
+        self.lowest[0], self.muhat[0] = float(fits.value[0]), float(fits.x[0, self.model.poi])
+
+    def _statistic(self, mu: float, which: int) -> float:
+        """q at μ of the observed (0) or of the Asimov data (1)."""
+        excess = self._objective(mu, which) - self.lowest[which]
+        return test_statistic(self.test_stat, mu, self.muhat[which], excess)
+
+    def _objective(self, mu: float, which: int) -> float:
         if mu not in self._found:
             near = self._near(mu)
             init = np.repeat(self.model.parameters.init[None], 2, axis=0)
             starts = [at_poi(self.model, x, mu) for x in (near, near[::-1], init)]
-            what = problem(self.model, self.both, held=True)
+            what = problem(self.model, self.data, held=True)
             fits = solve(what, starts, kin=np.array([1, 0]))
             self.fits += 2
             self._found[mu] = fits.value, report(what, fits)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .arrays import Array, Flags, Index, all_of, any_of
-from .likelihood import WALL, Data, Evaluation, Hessians, evaluate, hessians
+from .likelihood import LEAST_RATE, WALL, Data, Evaluation, Hessians, evaluate, hessians
 from .model import Model
 from .newton import EDM_TOLERANCE, FLOOR, UNSETTLED, WORTHWHILE, Newton, newton_step
 
@@ -44,7 +44,7 @@ CLOSING, STIFFENING = 0.25, 10.0
 stiff."""
 
 SAME_BASIN = 0.3
-"""A search that comes this close to a known minimum (in σ of the constraints) will end there."""
+"""A search that comes this close to a known minimum will end there; see `distance`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,13 +97,21 @@ class Minimum(NamedTuple):
         """The minima of some rows, copied."""
         return Minimum._make(part[rows] for part in self)
 
+    def put(self, rows: Index, others: Minimum) -> None:
+        """Replace some rows by all of `others`."""
+        for mine, theirs in zip(self, others, strict=True):
+            mine[rows] = theirs
 
-def minimize(problem: Problem, start: Array, known: Minimum | None = None) -> Minimum:
+
+def minimize(
+    problem: Problem, start: Array, known: Minimum | None = None, least: float = LEAST_RATE
+) -> Minimum:
     """Minimize the objective from `start` (N, P).
 
     Args:
         known: minima found before. A row that comes back to its known minimum, or will not get
             below it, is given up: its value is then infinite.
+        least: rate below which a bin's term is extended, see `likelihood.LEAST_RATE`.
     """
     model, n_fits = problem.model, len(start)
     low = np.where(problem.fixed, -np.inf, problem.low)  # a test may lie beyond the bounds
@@ -129,6 +137,8 @@ def minimize(problem: Problem, start: Array, known: Minimum | None = None) -> Mi
         gap=np.full_like(problem.data.counts, np.inf),
         side=np.where(x < 0.0, -1.0, 1.0),
         kinks=any_of(model.kinked),
+        turned=np.zeros(x.shape, dtype=bool),
+        least=least,
     )
     if known is not None:
         fits.keep((distance(model, x, known.x) >= SAME_BASIN).nonzero()[0])
@@ -173,7 +183,7 @@ def minimize(problem: Problem, start: Array, known: Minimum | None = None) -> Mi
         too_high = going_on & _too_high(there.value, now.value, slope)
         holds = held | pinned, fixed
         near = (newton.edm < SETTLED) & (~many[rows] | (edm < EDM_TOLERANCE))
-        settled = (going_on & near & ~newton.saddle).nonzero()[0]
+        settled = (going_on & near & ~newton.saddle & ~newton.indefinite).nonzero()[0]
         if len(settled):
             done = _finish(
                 fits, target, there, settled, newton, holds, (low, high), matrices, result
@@ -212,7 +222,8 @@ class _Fits:
         gap: how far from its wall's the rate of a bin was when the wall was built last
         side: of kinked parameters
         kinks: whether there are any
-        turned: whether the side was changed at 0 already, None before any was
+        turned: whether the side was changed at 0 already
+        least: see `likelihood.LEAST_RATE`
     """
 
     problem: Problem
@@ -223,14 +234,15 @@ class _Fits:
     gap: Array
     side: Array
     kinks: bool
-    turned: Flags | None = None
+    turned: Flags
+    least: float
 
     def evaluate(self, x: Array, some: Index | slice = slice(None)) -> Evaluation:
         """The objective of `some` fits at `x`."""
         counts, aux = self.problem.data
         data = Data(counts[some], aux[some])
         wall, stiffness = self.wall[some], self.stiffness[some]
-        return evaluate(self.problem.model, x, data, self.side[some], wall, stiffness)
+        return evaluate(self.problem.model, x, data, self.side[some], wall, stiffness, self.least)
 
     def build(self, rows: Flags, waiting: Flags, price: Array) -> None:
         """Give the walls of some `rows` their new `price`. Those of rows that are `waiting` for
@@ -247,14 +259,17 @@ class _Fits:
         """Change side where a parameter stands at 0 and its side slopes up; whether any did."""
         if not self.kinks:
             return False
-        kinked = self.problem.model.kinked
-        if self.turned is None:
-            self.turned = np.zeros(self.x.shape, dtype=bool)
         self.turned &= self.x == 0.0
-        turning = kinked & (self.x == 0.0) & (self.side * gradient > 0.0) & ~self.turned
+        turning = self.untried(self.x, gradient)
         self.side = np.where(turning, -self.side, self.side)
         self.turned |= turning
         return any_of(turning)
+
+    def untried(self, x: Array, gradient: Array, some: Index | slice = slice(None)) -> Flags:
+        """Kinked parameters of `some` fits that stand at 0 at `x` while their side does not slope
+        down, and whose other side was not tried, (n, P)."""
+        kinked = self.problem.model.kinked & ~self.problem.fixed[some] & ~self.turned[some]
+        return np.asarray(kinked & (x == 0.0) & (self.side[some] * gradient >= 0.0))
 
     def confined(self) -> tuple[Array, Array]:
         """Lower and upper bounds that keep every kinked parameter on its side."""
@@ -269,8 +284,7 @@ class _Fits:
         self.problem, self.rows, self.x = self.problem.take(rows), self.rows[rows], self.x[rows]
         self.wall, self.stiffness = self.wall[rows], self.stiffness[rows]
         self.gap, self.side = self.gap[rows], self.side[rows]
-        if self.turned is not None:
-            self.turned = self.turned[rows]
+        self.turned = self.turned[rows]
 
 
 def _too_high(value: Array, before: Array, promised: Array) -> Flags:
@@ -300,6 +314,8 @@ def _finish(
     step = np.where(held, 0.0, -newton.solve(settled, gradient))
     edm = -0.5 * (gradient * step).sum(axis=1)
     certain = (there.unsettled[settled] <= UNSETTLED) & (edm < EDM_TOLERANCE)
+    if fits.kinks:
+        certain &= ~fits.untried(end, slopes, settled).any(axis=1)
     if any_of(freed):
         curvature = np.maximum(matrices.gauss_newton_diagonal(settled), FLOOR)
         certain &= (gain <= NEGLIGIBLE_GAIN * curvature).all(axis=1)
@@ -365,10 +381,10 @@ def _pushed_out(x: Array, gradient: Array, low: Array, high: Array) -> Flags:
 
 
 def distance(model: Model, x: Array, other: Array) -> Array:
-    """The largest difference between parameters of two points (n, P), in σ of the constraints
-    (n,)."""
-    weight = model.parameters.weight
-    width = np.sqrt(np.where(weight > 0.0, weight, 1.0))
+    """The largest difference between parameters of two points (n, P), in σ of the constraints, and
+    as it is without one; (n,)."""
+    precision = model.parameters.weight + model.parameters.tau
+    width = np.sqrt(np.where(precision > 0.0, precision, 1.0))
     return np.asarray((np.abs(x - other) * width).max(axis=1))
 
 

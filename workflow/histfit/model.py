@@ -93,10 +93,13 @@ def as_model(spec: Mapping[str, Any] | Model) -> Model:
 
 
 def interpolation_codes(settings: Mapping[str, Mapping[str, str]] | None) -> tuple[str, str]:
-    """The histosys and the normsys code that pyhf's `modifier_settings` name."""
-    codes = {"histosys": "code4p", "normsys": "code4"}
+    """The histosys and the normsys code that pyhf's `modifier_settings` name; as in pyhf, settings
+    that leave one of them out mean code0 and code1 there."""
+    if settings is None:
+        return "code4p", "code4"
+    codes = {"histosys": "code0", "normsys": "code1"}
     known = {"histosys": HISTOSYS_CODES, "normsys": NORMSYS_CODES}
-    for modifier, setting in (settings or {}).items():
+    for modifier, setting in settings.items():
         if modifier not in known:
             raise InvalidWorkspace(
                 f"modifier settings: found '{modifier}'; expected {' or '.join(known)}"

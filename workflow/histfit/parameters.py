@@ -121,11 +121,6 @@ def configure(parameters: ParameterSet, config: Mapping[str, Any]) -> ParameterS
             )
     given = {key: parameter_values(config, key, (n,)) for key in ("inits", *usable)}
     bounds = parameter_values(config, "bounds", (n, 2))
-    if bounds is not None and (bounds[:, 0] > bounds[:, 1]).any():
-        raise InvalidWorkspace(
-            f"parameter '{parameters.name}', bounds: found {bounds.tolist()}; "
-            "expected lower ≤ upper"
-        )
     sigma = parameters.sigma if given["sigmas"] is None else given["sigmas"]
     counts = given["auxdata"] if parameters.factor is not None else None
     for key, values, sign in (
@@ -187,10 +182,24 @@ def concatenate(sets: Iterable[ParameterSet]) -> Parameters:
             f"parameter '{labels[int(np.argmax(narrow))]}': found a constraint narrower than "
             f"{LEAST_WIDTH:g}; expected a wider one, or an uncertainty of 0"
         )
+    bounds = np.concatenate([s.bounds for s in sets])
+    turned = bounds[:, 0] > bounds[:, 1]
+    if turned.any():
+        which = int(np.argmax(turned))
+        raise InvalidWorkspace(
+            f"parameter '{labels[which]}', bounds: found {bounds[which].tolist()}; "
+            "expected lower ≤ upper"
+        )
+    if len(set(labels)) < len(labels):
+        twice = next(label for label in labels if labels.count(label) > 1)
+        raise InvalidWorkspace(
+            f"parameter '{twice}': found a modifier of this name, which is also that of another "
+            "one's parameter for a bin; expected names that differ"
+        )
     return Parameters(
         labels=labels,
         init=np.concatenate([s.init for s in sets]),
-        bounds=np.concatenate([s.bounds for s in sets]),
+        bounds=bounds,
         fixed=np.concatenate([s.fixed for s in sets]),
         aux=np.concatenate([s.aux for s in sets]),
         weight=sigma**-2,

@@ -25,7 +25,8 @@ from scipy.special import ndtr
 from .arrays import Array, any_of
 from .errors import InvalidWorkspace
 from .fit import SAME_MINIMUM, at_poi, expected_data, problem, solve
-from .hypotest import N_SIGMA, HypoTest, free_range, hypotest, test_statistic
+from .hypotest import N_SIGMA, HypoTest, asymptotic_test, test_statistic
+from .hypotheses import ABOVE, free_range, in_range
 from .likelihood import Data
 from .model import Model, as_model
 
@@ -92,6 +93,7 @@ class Toys:
         first: number of the first toy
         tested, alternative: the test statistic of toys of the tested hypothesis, and of the
             background (for q0: of μ = 1), (n,); NaN where a fit failed
+        poi_range: of the POI in the free fits
         observed: the asymptotic test of the observed data
     """
 
@@ -99,6 +101,7 @@ class Toys:
     first: int
     tested: Array
     alternative: Array
+    poi_range: tuple[float, float]
     observed: HypoTest
 
     def hypotest(self) -> ToyTest:
@@ -172,7 +175,7 @@ def throw_toys(
             f"toys: found toys {toys}, first {first}, seed {seed}; expected at least 1, at least "
             "0, and 0 to 2^64 - 1"
         )
-    observed = hypotest(model, mu, test_stat=test_stat, poi_bounds=poi_bounds)
+    observed = asymptotic_test(model, mu, test_stat, poi_bounds)
     poi_range = free_range(model, poi_bounds, test_stat)
     truths = [observed.fits[name].values[None] for name in ("conditional", "background")]
     thrown = []
@@ -186,7 +189,7 @@ def throw_toys(
         )
     tested, alternative = thrown
     tested.flags.writeable = alternative.flags.writeable = False
-    return Toys(seed, first, tested, alternative, observed)
+    return Toys(seed, first, tested, alternative, poi_range, observed)
 
 
 def merge_toys(parts: Iterable[Toys]) -> Toys:
@@ -211,6 +214,7 @@ def merge_toys(parts: Iterable[Toys]) -> Toys:
             ("seed", part.seed, start.seed),
             ("mu", part.observed.mu, start.observed.mu),
             ("test statistic", part.observed.test_stat, start.observed.test_stat),
+            ("range of the POI", part.poi_range, start.poi_range),
         ):
             if mine != others:
                 raise InvalidWorkspace(f"toys to merge, {name}: found {mine}; expected {others}")
@@ -225,7 +229,7 @@ def merge_toys(parts: Iterable[Toys]) -> Toys:
     tested = np.concatenate([part.tested for part in ordered])
     alternative = np.concatenate([part.alternative for part in ordered])
     tested.flags.writeable = alternative.flags.writeable = False
-    return Toys(start.seed, start.first, tested, alternative, start.observed)
+    return Toys(start.seed, start.first, tested, alternative, start.poi_range, start.observed)
 
 
 def _fingerprint(test: HypoTest) -> dict[str, float]:
@@ -306,11 +310,13 @@ def _test_statistics(
             lower = rows[below]
             some = Data(data.counts[lower], data.aux[lower])
             what = problem(model, some, poi_bounds=poi_range)
-            again = solve(what, [tested.x[below]], thorough=False)
-            for mine, better in zip(free.minimum, again.minimum, strict=True):
-                mine[lower] = better
+            again = solve(what, [tested.x[below]], thorough=False).minimum
+            better = (again.value < free.value[lower]).nonzero()[0]
+            free.minimum.put(lower[better], again.take(better))
         excess[rows] = tested.value - free.value[rows]
         converged[rows] = tested.minimum.converged & free.minimum.converged[rows]
+        if in_range(model, observed.mu, poi_range):
+            converged[rows] &= excess[rows] > -ABOVE
     q = np.array([statistic(i, excess[i]) for i in range(n_toys)])
     return np.where(converged, q, np.nan)
 

@@ -1,0 +1,86 @@
+"""What a fit calls its minimum is one: of the likelihood itself, on both sides of a kink, no saddle
+point. Every minimum is compared with a scan of `log_likelihood`, which no fit takes part in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import histfit
+import numpy as np
+import pytest
+from histfit.fit import observed_data
+from histfit.likelihood import log_likelihood
+from models import Spec, counting, histosys, normfactor, normsys, sample, workspace
+
+KINKED = {"histosys": {"interpcode": "code0"}, "normsys": {"interpcode": "code1"}}
+
+
+def symmetric() -> Spec:
+    """A systematic whose templates both lie above the nominal one: α = 0 is a saddle point."""
+    return workspace(
+        {
+            "C1": [sample("x", [20.0], histosys("a", [24.0], [24.0]))],
+            "C2": [sample("y", [90.0], normfactor("k"))],
+            "SR": [sample("b", [50.0]), sample("s", [10.0], normfactor("mu"))],
+        },
+        {"C1": [40.0], "C2": [100.0], "SR": [55.0]},
+    )
+
+
+def nll_of(model: histfit.Model, values: Any) -> float:
+    return -float(log_likelihood(model, values[None], observed_data(model))[0])
+
+
+def lowest(model: histfit.Model, fit: histfit.Fit, label: str) -> tuple[float, float]:
+    """Where the NLL is least along a parameter, and that NLL; all others as the `fit` left them."""
+    scan = np.linspace(-3.0, 3.0, 6001)
+    x = np.repeat(fit.values[None], len(scan), axis=0)
+    x[:, fit.labels.index(label)] = scan
+    data = observed_data(model)
+    data = type(data)(*(np.repeat(part, len(scan), axis=0) for part in data))
+    nll = -log_likelihood(model, x, data)
+    return float(scan[nll.argmin()]), float(nll.min())
+
+
+@pytest.mark.parametrize("name", ["background", "conditional", "free"])
+def test_a_saddle_point_is_no_minimum_while_another_parameter_settles(name: str) -> None:
+    model = histfit.compile_model(symmetric())
+    fit = histfit.hypotest(model).fits[name]
+    place, nll = lowest(model, fit, "a")
+    assert abs(fit["a"]) == pytest.approx(abs(place), abs=1e-3) == pytest.approx(1.844, abs=1e-3)
+    assert nll - 1e-6 < fit.nll <= nll
+
+
+def test_an_estimate_holds_the_values_that_its_certificate_is_for() -> None:
+    model = histfit.compile_model(symmetric())
+    found = histfit.estimate(model, 0.0)
+    assert found.fit.nll == pytest.approx(nll_of(model, found.fit.values), abs=1e-9)
+    assert found["a"].status == "free"
+
+
+@pytest.mark.parametrize(
+    ("lo", "hi", "observed"),
+    [(1.3, 1.0, 70.0), (0.8, 1.00005, 51.0), (1.0, 1.3, 30.0), (1.00005, 0.8, 51.0)],
+    ids=["flat above", "nearly flat above", "flat below", "nearly flat below"],
+)
+@pytest.mark.parametrize("name", ["background", "conditional", "free"])
+def test_both_sides_of_a_kink_are_looked_at(
+    lo: float, hi: float, observed: float, name: str
+) -> None:
+    spec = counting(5.0, 50.0, observed, normsys("a", lo, hi))
+    model = histfit.compile_model(spec, None, KINKED)
+    fit = histfit.hypotest(model).fits[name]
+    place, nll = lowest(model, fit, "a")
+    assert fit["a"] == pytest.approx(place, abs=1e-3)
+    assert fit.nll < nll + 1e-8
+
+
+@pytest.mark.parametrize("background", [1e-5, 1e-7, 1e-9, 1e-14])
+def test_one_event_above_next_to_no_background(background: float) -> None:
+    spec = counting(1.0, background, 1.0, normsys("a", 0.5, 1.5))
+    model = histfit.compile_model(spec)
+    fit = histfit.hypotest(model, test_stat="q0").fits["conditional"]
+    place, nll = lowest(model, fit, "a")
+    assert fit["a"] == pytest.approx(place, abs=1e-3) == pytest.approx(0.383, abs=1e-3)
+    assert nll - 1e-6 < fit.nll <= nll
+    assert fit.converged
