@@ -182,10 +182,27 @@ def test_a_key_that_stands_twice_is_told_with_its_lines(tmp_path: Path) -> None:
     path.write_text("run: [a]\nanalyses:\n  a: {title: x}\n  b: {labels: [c, c]}\n  a: {}\n")
     with pytest.raises(UserError, match=r"line 5: the config key analyses/a stands in line 3, too"):
         config.check_keys(path)
+    path.write_text('{"run": [], "run": ["a"]}')
+    with pytest.raises(UserError, match=r"line 1: the config key run stands in line 1, too"):
+        config.check_keys(path)
     for other in ("{}", "", '{\n\t"run": []\n}'):  # JSON may be indented by tabs
         path.write_text(other)
         config.check_keys(path)
     config.check_keys(ROOT / "config/config.yaml")
+
+
+def test_a_name_that_is_a_number_is_to_be_quoted(shipped: dict[str, Any]) -> None:
+    shipped["analyses"][2023] = copy.deepcopy(shipped["analyses"]["1Lbb"])
+    assert 'found the key 2023, which is no text in YAML; quote it: "2023"' in refusal(shipped)
+
+
+def test_points_selected_are_told_with_the_key_that_selects_them(shipped: dict[str, Any]) -> None:
+    config.complete(shipped)
+    everything = config.scans(shipped, ROOT)["1Lbb"].points
+    assert config.scans(shipped | {"select": "all"}, ROOT)["1Lbb"].points == everything
+    shipped["analyses"]["1Lbb"]["select"] = ["nothing"]
+    with pytest.raises(UserError, match=r"^config key analyses/1Lbb/select: nothing is not a poi"):
+        config.scans(shipped, ROOT)
 
 
 def test_a_key_without_a_value_is_as_if_it_were_not_there(shipped: dict[str, Any]) -> None:

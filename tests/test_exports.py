@@ -151,6 +151,13 @@ def test_hepdata_gets_units_and_the_contours_by_their_pieces() -> None:
     assert any("Points that failed: bad_1" in entry["description"] for entry in tables)
 
 
+def test_hepdata_gets_different_names_for_long_names_of_planes() -> None:
+    planes = [f"a_plane_of_a_long_name_that_ends_in_{end}" for end in ("one", "two")]
+    names = {hepdata._table_name(hepdata.CURVES["observed_up"], plane) for plane in planes}
+    assert len(names) == 2
+    assert all(len(name) <= 64 and name.endswith(")") for name in names)
+
+
 def test_the_submission_is_the_same_bytes_whenever_it_is_made() -> None:
     archive = tar_gz(submission())
     assert archive == tar_gz(submission())

@@ -130,6 +130,16 @@ def test_logarithmic_axes_are_drawn_logarithmically(points: Points, tmp_path: Pa
     assert drawing.axes[0].get_xscale() == "log"
 
 
+def test_a_published_line_that_reaches_0_leaves_logarithmic_axes_as_they_are(
+    points: Points, tmp_path: Path
+) -> None:
+    axes = {"x": AXES["x"] | {"scale": "log"}, "y": AXES["y"]}
+    line = {"observed": [np.array([[0.0, 0.0], [300.0, 200.0]])]}
+    drawing = drawn(points, axes=axes, published=line, out=(tmp_path / "exclusion.png",))
+    without = drawn(points, axes=axes, published={})
+    assert drawing.axes[0].get_xlim() == without.axes[0].get_xlim()
+
+
 def test_no_text_reaches_beyond_the_figure_or_over_the_axes(points: Points) -> None:
     contours = contour.contours(points, AXES, (1, -1, 20))
     labels = ["a long line about the process"] * 5

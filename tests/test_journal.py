@@ -34,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_any_batch_finds_the_rows_of_its_patches(folder: Path) -> None:
     assert Journal(folder, "7-9", CONTEXT, [B, C]).entries == {B: Entry(row("b"), 0.25)}
-    assert sorted(journal.seconds(folder)) == [0.25, 0.5]
+    assert sorted(journal.seconds(folder).values()) == [0.25, 0.5]
 
 
 @pytest.mark.parametrize(

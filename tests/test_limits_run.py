@@ -17,7 +17,7 @@ from recontour.files import read_json
 from recontour.likelihood import Point, index_patchset
 from recontour.points import Points
 from running import by_name, clone, rows, snakemake
-from small_search import background, patch, with_two_bad_points, write, write_config
+from small_search import background, patch, patchset, with_two_bad_points, write, write_config
 
 LABELS = ("m1", "m2")
 
@@ -113,6 +113,17 @@ def test_limits_of_bad_points_are_refused_and_all_else_stays_as_it_was_made(tmp_
     assert len(by_name(results / "upper_limits.csv")) == 12
     assert not [*results.rglob("*.aside")]
     assert snakemake(tmp_path, "upper_limits").returncode == 0
+
+
+def test_a_point_without_a_limit_is_computed_once(tmp_path: Path) -> None:
+    patches = patchset()
+    patches["patches"][0]["patch"][0]["value"]["modifiers"] = []  # no signal
+    write(tmp_path, patches)
+    assert snakemake(tmp_path, "upper_limits").returncode == 0
+    again = snakemake(tmp_path, "upper_limits", "--forcerun", "limits")
+    assert again.returncode == 0
+    (log,) = (tmp_path / "results/small/logs").glob("limits/*.log")
+    assert "12 rows, 12 of them known from an earlier job" in log.read_text()
 
 
 def test_the_limits_of_every_point_are_those_of_the_fit_module(small: tuple[Path, Any]) -> None:

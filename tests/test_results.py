@@ -61,6 +61,16 @@ def test_the_quality_is_that_of_the_worst_fit_and_the_work_that_of_all() -> None
     assert (row["edm"], row["starts"], row["iterations"]) == (2e-10, 3, 13)
 
 
+def test_tests_with_a_varied_cross_section_belong_to_the_row_and_to_its_quality() -> None:
+    up, down = Result(CLs_obs=0.4), Result(CLs_obs=0.5, fits={"free": Fit(3e-10, 4, 9)})
+    row = results.succeeded(POINTS[0], LABELS, Result(), up, down)
+    assert [row[column] for column in results.VARIED] == [0.4, 0.5]
+    assert (row["edm"], row["starts"], row["iterations"]) == (3e-10, 4, 35)
+    wrong = results.succeeded(POINTS[0], LABELS, Result(), up, Result(CLs_obs=float("nan")))
+    assert wrong["status"] == "failed" and "CLs_obs_down is nan" in wrong["reason"]
+    assert list(wrong) == list(row)
+
+
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -0.1, 1.5])
 def test_what_is_no_probability_is_a_failed_point(wrong: float) -> None:
     row = results.succeeded(POINTS[0], LABELS, Result(CLs_exp=(0.01, 0.05, wrong, 0.41, 0.74)))

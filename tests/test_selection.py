@@ -55,7 +55,7 @@ def test_with_one_label_a_list_of_numbers_is_several_points() -> None:
 @pytest.mark.parametrize(
     ("wanted", "named"),
     [
-        ("hbb_900_255", "select: hbb_900_255 is not a point"),
+        ("hbb_900_255", "hbb_900_255 is not a point"),
         ("hbb_900_255", "the nearest are hbb_900_250 (900, 250)"),
         ("(910, 260)", "the nearest are hbb_900_250 (900, 250), hbb_650_0 (650, 0)"),
         ([[160, 20]], "the nearest are hbb_152_22 (152.5, 22)"),

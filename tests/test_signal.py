@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -84,7 +85,22 @@ def test_axes_and_boundary_are_inherited_and_published_contours_are_not(run: Pat
 def test_the_likelihood_is_fetched_once(run: Path) -> None:
     assert (run / "small/download/likelihood.archive").exists()
     assert not (run / "as_yields/download").exists()
-    assert "likelihood" in read_json(run / "as_yields/provenance.json")["sources"]
+    provenance = read_json(run / "as_yields/provenance.json")
+    assert "likelihood" in provenance["sources"]
+    points = run / "as_yields/points.csv"
+    (table,) = provenance["inputs"].values()
+    assert table == {"sha256": hashlib.sha256(points.read_bytes()).hexdigest()}
+
+
+def test_another_archive_is_fetched_and_verified_for_itself() -> None:
+    archive = {"doi": "10.5072/a", "size": 1, "sha256": "ab"}
+    analyses = {
+        "base": {"background_of": "", "likelihood": archive},
+        "same": {"background_of": "base", "likelihood": archive | {"background": "x.json"}},
+        "other": {"background_of": "base", "likelihood": archive | {"sha256": "cd"}},
+    }
+    found = {name: config.likelihood_of({"analyses": analyses}, name) for name in analyses}
+    assert found == {"base": "base", "same": "base", "other": "other"}
 
 
 def test_two_analyses_are_compared_point_by_point_and_by_their_contours(

@@ -112,6 +112,15 @@ def test_a_folder_is_damaged_with_any_of_its_files(folder: Path, harm: str) -> N
     assert list(set_damaged_aside(folder)) == [(members, [])]
 
 
+def test_a_folder_without_files_is_as_it_was_made(folder: Path) -> None:
+    empty = folder / "exports/pyhf"
+    empty.mkdir(parents=True)
+    seal_folder(empty, {})
+    assert list(set_damaged_aside(folder)) == []
+    write_text(empty / "a.json", "[1]")
+    assert list(set_damaged_aside(folder)) == [(empty, [])]
+
+
 def test_new_content_takes_the_old_seal_away(folder: Path) -> None:
     path = sealed(folder / "cls.csv")
     write_text(path, "new")  # and then the program is killed

@@ -124,7 +124,9 @@ def main() -> None:
         large_search.write(folder, mirror, points)
         print(f"made {points} signals in {time.time() - start:.0f} s", file=sys.stderr)
         costs = {stage: measured(folder, arguments) for stage, arguments in STAGES.items()}
-        fits = sum(journal.seconds(folder / f"results/{large_search.NAME}/journal/hypotest"))
+        fits = sum(
+            journal.seconds(folder / f"results/{large_search.NAME}/journal/hypotest").values()
+        )
         table(points, costs, fits)
         if options.efficiency:
             efficiency(folder, options.efficiency)

@@ -67,7 +67,7 @@ def main() -> None:
             wall = timed(folder, *profile, *arguments)
             own = [job for job in slurm_cluster.jobs() if Path(job.folder) == folder.resolve()]
             fits = [job for job in own if "hypotest" in job.rule]
-            fitting = sum(journal.seconds(folder / "results/1Lbb/journal/hypotest"))
+            fitting = sum(journal.seconds(folder / "results/1Lbb/journal/hypotest").values())
             over, held = wall - local, holding(fits) - fitting
             row = (
                 f"{size} | {len(fits)} | {wall:.0f}",

@@ -70,7 +70,7 @@ def profile(model: Model, mu: float, asimov_mu: float, poi_range: tuple[float, f
     asimov = expected_data(model, truth.x)
     data = Data(*(np.concatenate(parts) for parts in zip(observed, asimov, strict=True)))
     in_reach = model.poi is None or poi_range[0] <= asimov_mu <= poi_range[1]
-    known = in_reach and bool((expected_bins(model, truth.x) >= -NO_EVENTS).all())
+    known = in_reach and bool((truth.minimum.bins >= -NO_EVENTS).all())
     names = ["background", "conditional", "free", "asimov", *([] if known else ["free asimov"])]
     what, fits = tested_and_free(model, data, mu, poi_range, truth.x, free_asimov=not known)
     made = report(background, truth) + report(what, fits)

@@ -86,11 +86,12 @@ def check_keys(path: Path | str) -> None:
             lines: dict[str, int] = {}
             for name, content in node.value:
                 key, line = f"{above}{name.value}", name.start_mark.line + 1
-                if lines.setdefault(key, line) != line:
+                if key in lines:
                     raise UserError(
                         f"{path}, line {line}: the config key {printable(key)} stands in line "
                         f"{lines[key]}, too; remove one of the two, or rename it"
                     )
+                lines[key] = line
                 nodes.append((f"{key}/", content))
 
 
@@ -147,10 +148,14 @@ def scans(config: Mapping[str, Any], root: Path) -> dict[str, Scan]:
     points = {name: table.points for name, table in listed.items()}
     wanted = {name: entry["select"] for name, entry in config["analyses"].items()}
     wanted |= _chosen(config["select"], points)
-    return {
-        name: Scan(path, listed[name], wanted[name], selection.select(points[name], wanted[name]))
-        for name, path in paths.items()
-    }
+    found = {}
+    for name, path in paths.items():
+        try:
+            selected = selection.select(points[name], wanted[name])
+        except UserError as refusal:
+            raise UserError(f"config key analyses/{name}/select: {refusal}") from None
+        found[name] = Scan(path, listed[name], wanted[name], selected)
+    return found
 
 
 def signal(config: Mapping[str, Any], analysis: str, root: Path) -> dict[str, str]:
@@ -167,8 +172,15 @@ def signal(config: Mapping[str, Any], analysis: str, root: Path) -> dict[str, st
 
 
 def likelihood_of(config: Mapping[str, Any], analysis: str) -> str:
-    """The analysis that the likelihood of an analysis is fetched for."""
-    return config["analyses"][analysis]["background_of"] or analysis
+    """The analysis that the likelihood of an analysis is fetched for: the one that its background
+    is of, unless it gives an archive of its own."""
+    analyses = config["analyses"]
+    other = analyses[analysis]["background_of"]
+    if not other:
+        return analysis
+    archives = [analyses[name]["likelihood"] for name in (analysis, other)]
+    mine, theirs = ({key: part[key] for key in ("doi", "size", "sha256")} for part in archives)
+    return other if mine == theirs else analysis
 
 
 def cross_sections(
@@ -189,6 +201,8 @@ def cross_sections(
 
 def _chosen(wanted: Any, points: Mapping[str, Sequence[Point]]) -> dict[str, list[Any]]:
     """What the general key `select` chooses of the analyses that hold any of it."""
+    if wanted == "all":
+        return {}
     if isinstance(wanted, str) or (wanted and not isinstance(wanted[0], str | list)):
         wanted = [wanted]
     chosen: dict[str, list[Any]] = {}
@@ -362,6 +376,11 @@ def _read_texts(value: Any, rules: Mapping[str, Any]) -> None:
     if not isinstance(value, dict):
         return
     for key, content in [*value.items()]:
+        if not isinstance(key, str):
+            raise UserError(
+                f"config: found the key {printable(key)}, which is no text in YAML; quote it: "
+                f'"{printable(key)}"'
+            )
         rule = _rule(rules, key)
         if content is None and rule.get("type", "object") != "object":
             del value[key]

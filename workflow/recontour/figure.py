@@ -80,13 +80,15 @@ def view(
     points: Points,
     published: Mapping[str, Sequence[np.ndarray]],
 ) -> dict[str, tuple[float, float]]:
-    """The limits of the axes x and y, between which all lies that is drawn."""
+    """The limits of the axes x and y, between which all lies that is drawn; of a published line on
+    a logarithmic axis, what is above 0."""
     drawn = [line for curve in PUBLISHED_CURVES for line in published.get(curve, [])]
     extent = np.vstack([points.plane, *filter(None, [contours["region"]]), *drawn])
     found = {}
     for i, name in enumerate("xy"):
         log = contours["axes"][name].get("scale") == "log"
-        values = np.log(extent[:, i]) if log else extent[:, i]
+        values = extent[:, i]
+        values = np.log(values[values > 0.0]) if log else values
         low, high = values.min(), values.max()
         pad = 0.05 * (high - low)
         low, high = (low if low == 0 and not log else low - pad), high + pad

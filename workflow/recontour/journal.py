@@ -99,14 +99,17 @@ def begun(folder: Path, name: str) -> Begun | None:
     return found
 
 
-def seconds(folder: Path) -> list[float]:
-    """The CPU time of every row in a journal."""
-    return [
-        float(text.split(" ", 2)[1])
-        for path in _files(folder)
-        for kind, text in _intact(_lines(path))
-        if kind == _ROW
-    ]
+def seconds(folder: Path) -> dict[tuple[str, str], float]:
+    """The CPU time that the latest row of each point and region in a journal took, by their
+    names."""
+    found = {}
+    for path in sorted(_files(folder), key=lambda path: path.stat().st_mtime_ns):
+        for kind, text in _intact(_lines(path)):
+            if kind == _ROW:
+                _, took, content = text.split(" ", 2)
+                row = json.loads(content)
+                found[row["name"], row.get("region", "")] = float(took)
+    return found
 
 
 def _files(folder: Path) -> list[Path]:

@@ -16,7 +16,7 @@ from matplotlib.tri import Triangulation
 
 from recontour import figure as exclusion
 from recontour import style
-from recontour.points import Points, spanned
+from recontour.points import LEVEL, Points, spanned
 
 CURVES = {curve: style.CURVES[curve] for curve in ("observed", "expected")}
 COLOURS = ListedColormap(colormaps["viridis"](np.linspace(0.3, 1.0, 256)))
@@ -61,7 +61,7 @@ def draw_cls(
     """The same figure of the observed CLs of `points`; the darkest colour is that of
     `style.SMALLEST_CLS` and everything below."""
     norm = LogNorm(style.SMALLEST_CLS, 1.0)
-    ticks = [*np.geomspace(norm.vmin, norm.vmax, 5), 0.05]
+    ticks = [*np.geomspace(norm.vmin, norm.vmax, 5), LEVEL]
     cls = points.cls["observed"]
     return _draw(contours, points, cls, "Observed CLs", norm, ticks, title, labels, out)
 

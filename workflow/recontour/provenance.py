@@ -26,6 +26,7 @@ PACKAGES = (
 def provenance(
     config: Mapping[str, Any],
     downloads: Iterable[Path | str],
+    inputs: Iterable[Path | str],
     verification: Path | str,
     results: Iterable[Path | str],
     folder: Path | str,
@@ -33,13 +34,15 @@ def provenance(
 ) -> dict[str, Any]:
     """The provenance of an analysis, whose results lie in `folder`.
 
-    `downloads` are the records of what was fetched, `verification` the report on the likelihood,
-    `results` the files to list with their checksums, and `project` the folder of the workflow.
+    `downloads` are the records of what was fetched, `inputs` the tables that were given beside the
+    config (of points, of cross-sections), `verification` the report on the likelihood, `results`
+    the files to list with their checksums, and `project` the folder of the workflow.
     Those of a plane of the analysis are named `<plane>/<file>`.
     """
     sources = {_short(path, folder): path for path in downloads}
     return {
         "sources": {name: read_json(path) for name, path in sources.items()},
+        "inputs": {_place(path, project): {"sha256": sha256(path)} for path in inputs},
         "likelihood": read_json(verification),
         "results": {
             Path(path).relative_to(folder).as_posix(): {"sha256": sha256(path)} for path in results
@@ -57,6 +60,12 @@ def _short(path: Path | str, folder: Path | str) -> str:
     place = Path(path).parents[1]
     plane = place.relative_to(folder) if place.is_relative_to(folder) else Path()
     return (plane / Path(path).stem).as_posix()
+
+
+def _place(path: Path | str, project: Path) -> str:
+    """A file as the config names it, if that is within the project's folder."""
+    full = Path(path).absolute()
+    return (full.relative_to(project) if full.is_relative_to(project) else Path(path)).as_posix()
 
 
 def versions(packages: Iterable[str]) -> dict[str, str | None]:

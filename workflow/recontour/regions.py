@@ -65,8 +65,7 @@ def find(joined: Sequence[Patch], wanted: str) -> Patch:
     try:
         chosen = selection.select(joined, name)
     except UserError as refusal:
-        reason = str(refusal).removeprefix("select: ")  # a key that no one has set here
-        raise UserError(f'there is no patch "{printable(wanted)}": {reason}') from None
+        raise UserError(f'there is no patch "{printable(wanted)}": {refusal}') from None
     held = [patch for patch in chosen if patch.region == region]
     if not held:
         places = [f"{p.region}/{p.name}".strip("/") for p in joined if p.name == name]

@@ -64,20 +64,24 @@ def columns(labels: Sequence[str]) -> tuple[str, ...]:
     return ("name", *labels, *CLS, "status", *QUALITY, "reason")
 
 
-def succeeded(point: Point, labels: Sequence[str], result: HypoTest) -> Row:
-    """The row of a point with this result, or of a failed point if a CLs is no probability."""
-    cls = (result.CLs_obs, *result.CLs_exp)
-    for name, value in zip(CLS, cls, strict=True):
+def succeeded(point: Point, labels: Sequence[str], result: HypoTest, *varied: HypoTest) -> Row:
+    """The row of a point with this result, and those for both `varied` cross-sections if there are
+    any; of a failed point if a CLs is no probability."""
+    cls = dict(zip(CLS, (result.CLs_obs, *result.CLs_exp), strict=True))
+    variations = [other.CLs_obs for other in varied]
+    for name, value in (*cls.items(), *zip(VARIED, variations, strict=False)):
         if not 0 <= value <= 1:
-            return failed(point, labels, f"{name} is {value}, which is no probability")
-    fits = result.fits.values()
+            row = failed(point, labels, f"{name} is {value}, which is no probability")
+            return with_variations(row) if varied else row
+    fits = [fit for test in (result, *varied) for fit in test.fits.values()]
     quality = (
         float(f"{max(fit.edm for fit in fits):.3g}"),
         max(fit.starts for fit in fits),
         sum(fit.iterations for fit in fits),
     )
     reason = NO_SIGNAL if result.muhat is None else ""
-    return row_of(columns(labels), point, (*cls, "ok", *quality, reason))
+    row = row_of(columns(labels), point, (*cls.values(), "ok", *quality, reason))
+    return with_variations(row, *variations) if varied else row
 
 
 def failed(point: Point, labels: Sequence[str], reason: object) -> Row:

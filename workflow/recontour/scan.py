@@ -56,10 +56,10 @@ def write(
         print(f"{len(chosen)} rows, {len(known)} of them known from an earlier job")
         rows = {patch: entry.row for patch, entry in known.items()}
         for patch, row, seconds in _computed(options, index.labels, missing, compute, fail):
-            if row["status"] == "ok":
-                journal.add(patch, row, seconds)
-            else:
+            if row["status"] == "failed":
                 print(f"{patch.name} {patch.region} failed: {row['reason']}")
+            else:
+                journal.add(patch, row, seconds)
             rows[patch] = row
     results.write_batch(options.output, [rows[patch] for patch in chosen])
     seal(options.output)

@@ -101,9 +101,9 @@ def _intact(path: Path) -> bool:
     base = path if path.is_dir() else path.parent
     text = seal_of(path).read_text(encoding="utf-8", errors="replace")
     lines = [line.split(" ", 2) for line in text.splitlines()]
-    return lines != [] and all(
-        len(line) == 3 and _same(base / line[2], *line[:2]) for line in lines
-    )
+    if not lines:
+        return path.is_dir() and not any(path.iterdir())
+    return all(len(line) == 3 and _same(base / line[2], *line[:2]) for line in lines)
 
 
 def _same(file: Path, size: str, expected: str) -> bool:

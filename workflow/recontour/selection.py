@@ -78,7 +78,7 @@ def select(points: Sequence[P], wanted: Any) -> tuple[P, ...]:
     if not isinstance(wanted, list | tuple) or _is_values(wanted, points):
         wanted = [wanted]
     if not wanted:
-        raise UserError('select: no point is selected; write "all", or names or values of points')
+        raise UserError('no point is selected; write "all", or names or values of points')
     by_name = {point.name: point for point in points}
     by_values = {point.values: point for point in points}
     chosen = {_find(one, by_name, by_values).name for one in wanted}
@@ -129,7 +129,7 @@ def _find(one: Any, by_name: dict[str, P], by_values: dict[tuple[Value, ...], P]
         return by_values[values]
     near = _nearest(one, values, by_name)
     raise UserError(
-        f"select: {printable(one)[:80]} is not a point of this likelihood; the nearest are "
+        f"{printable(one)[:80]} is not a point of this likelihood; the nearest are "
         f"{', '.join(f'{p.name} {_show(p.values)}' for p in near)}; all are in the table of points"
     )
 

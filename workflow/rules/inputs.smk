@@ -194,13 +194,18 @@ def published_limits(wildcards):
 def cross_sections(wildcards):
     """The table of theory cross-sections of an analysis, if there is one."""
     table = CROSS_SECTIONS[wildcards.analysis]
-    return [] if table is None else local(str(table.path))
+    return [] if table is None else [local(str(table.path))]
 
 
 def cross_sections_to_vary(wildcards):
     """The same table, if it holds uncertainties by which signals can be varied."""
     table = CROSS_SECTIONS[wildcards.analysis]
     return cross_sections(wildcards) if table and table.has_uncertainty else []
+
+
+def tables(wildcards):
+    """The tables that are given beside the config."""
+    return [points_table(wildcards), *cross_sections(wildcards)]
 
 
 def download_records(wildcards):

@@ -4,6 +4,7 @@
 rule provenance:
     input:
         downloads=download_records,
+        inputs=tables,
         verification="results/{analysis}/likelihood/verification.json",
         cls="results/{analysis}/cls.csv",
         drawn=of_planes("contours.json", "comparison.json"),
@@ -24,7 +25,7 @@ rule provenance:
         config=effective_config,
     shell:
         "{params.run}/provenance.py --config {params.config:q} --verification {input.verification:q}"
-        " --results {input.cls:q} {input.drawn:q}"
+        " --inputs {input.inputs:q} --results {input.cls:q} {input.drawn:q}"
         " --output {output:q} {input.downloads:q} > {log:q} 2>&1"
 
 

@@ -52,7 +52,13 @@ def read(folder: Path) -> tuple[dict, points.Points]:
             "its planes, that has been run (snakemake --cores 2 <analysis>) and has at least three "
             "points, not all on a line: of fewer, no contour is drawn"
         ) from None
-    table = points.of_plane(folder / "cls.csv", contours)
+    if len(contours["axes"]) != 2:
+        raise UserError(
+            f"{folder}: found points along a single axis; expected a plane of two, where contours "
+            "can be compared"
+        )
+    home = folder if (folder / "cls.csv").exists() else folder.parent
+    table = points.of_plane(home / "cls.csv", contours)
     drawn, there = contours["points"], {"used": len(table.used), "failed": table.failed}
     if drawn != there:
         raise UserError(

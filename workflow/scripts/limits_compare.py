@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from recontour import cli, limits, points, results
@@ -14,11 +15,11 @@ from recontour.seals import seal
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--title", required=True)
-    parser.add_argument("--limits", required=True, help="upper limits as JSON")
+    parser.add_argument("--limits", required=True, type=Path, help="upper limits as JSON")
     parser.add_argument("--plane", nargs="*", help="table of CLs and contours: where points lie")
     parser.add_argument("--published", nargs="?", help="table of upper limits on cross-sections")
     parser.add_argument("--tolerated", required=True, type=int, help="failed points allowed")
-    parser.add_argument("--output", required=True)
+    parser.add_argument("--output", required=True, type=Path)
     options = parser.parse_args()
 
     rows = read_json(options.limits)
@@ -31,8 +32,13 @@ def main() -> None:
         published = limits.read_published(options.published)
         comparison = limits.compare(rows, places, published)
     else:
-        comparison = {"verdict": "not compared", "reasons": ["no published limits are given"]}
-    print(f"{options.title}: upper limits")
+        reason = (
+            "the points span no plane" if options.published else "no published limits are given"
+        )
+        comparison = {"verdict": "not compared", "reasons": [reason]}
+    folder = options.output.parent
+    plane = "" if folder == options.limits.parent else f", plane {folder.name}"
+    print(f"{options.title}: upper limits{plane}")
     print(f"  points      {len(rows) - len(failed)} done, {len(failed)} failed")
     if without:
         print(f"  no limit    {len(without)} points, for the reasons in the table")

@@ -32,7 +32,9 @@ def main() -> None:
         )
         for comparison, figure in zip(options.comparisons, options.figures, strict=True)
     ]
-    seconds = journal.seconds(options.journal)
+    names = {row["name"] for row in rows}
+    took = journal.seconds(options.journal)
+    seconds = [value for (name, _), value in took.items() if name in names]
     provenance = read_json(options.provenance)
     page = report.page(options.title, options.labels, planes, rows, seconds, provenance)
     write_text(options.output, page)

@@ -17,6 +17,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", required=True, type=json.loads, help="JSON: effective config")
     parser.add_argument("--verification", required=True, help="report on the likelihood")
+    parser.add_argument("--inputs", required=True, nargs="+", help="tables beside the config")
     parser.add_argument("--results", required=True, nargs="+", help="files to list with checksums")
     parser.add_argument("--output", required=True, type=Path, help="in the folder of the results")
     parser.add_argument("downloads", nargs="+", help="records of what was fetched")
@@ -25,6 +26,7 @@ def main() -> None:
     content = provenance.provenance(
         options.config,
         options.downloads,
+        options.inputs,
         options.verification,
         options.results,
         options.output.parent,

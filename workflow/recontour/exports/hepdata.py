@@ -105,11 +105,22 @@ def contour_tables(
         name = CURVES[curve].format(what)
         yield Table(
             "_".join(filter(None, [plane, "contour", curve])),
-            (name + (f" ({plane})" if plane else ""))[:LONGEST_NAME],
+            _table_name(name, plane),
             ". ".join([*lines, f"{name}: {text}"]),
             [_variable(*_heading(x["label"], x), along)],
             [_variable(*_heading(y["label"], y), up), _variable("Piece", "", pieces)],
         )
+
+
+def _table_name(name: str, plane: str) -> str:
+    """What a table is called; a long name of a plane loses its middle, lest two become one."""
+    if not plane:
+        return name[:LONGEST_NAME]
+    room = LONGEST_NAME - len(f"{name} ()")
+    if len(plane) > room:
+        head, tail = (room - 2) // 2, (room - 1) // 2
+        plane = f"{plane[:head]}..{plane[-tail:]}"
+    return f"{name} ({plane})"
 
 
 def remarks(contours: Mapping[str, Any], plane: str) -> list[str]:
