@@ -138,11 +138,9 @@ FAULTS: dict[str, tuple[Callable[[Spec], Any], list[str]]] = {
         lambda s: s["channels"][1]["samples"][1]["modifiers"].append(shapesys("h", [1.0, 1.0])),
         ["channel 'SR'", "sample 'sig'", "modifier 'h'"],
     ),
-    "shapefactor over other bins": (
-        lambda s: [
-            s["channels"][i]["samples"][0]["modifiers"].append(shapefactor("s")) for i in (0, 1)
-        ],
-        ["modifier 's'", "2 bins", "expected 1"],
+    "measured twice": (
+        lambda s: s["measurements"].append(s["measurements"][0]),
+        ["two measurements 'm'"],
     ),
     "modifier twice": (
         lambda s: background(s)["modifiers"].append(staterror("g", [1.0, 1.0])),
@@ -212,7 +210,7 @@ def test_faults_are_named(spoil: Callable[[Spec], Any], words: list[str]) -> Non
     for word in words:
         assert word in str(caught.value)
     with pytest.raises(histfit.InvalidWorkspace):
-        histfit.Background(spec)
+        histfit.Background(spec).model(spec)
 
 
 @pytest.mark.parametrize("spec", [None, [], "workspace", 3, {}, {"channels": 1}])

@@ -9,8 +9,18 @@ import histfit
 import numpy as np
 import pytest
 from histfit.fit import observed_data
-from histfit.likelihood import log_likelihood
-from models import Spec, counting, histosys, normfactor, normsys, sample, workspace
+from histfit.likelihood import Data, log_likelihood
+from models import (
+    Spec,
+    counterpart,
+    counting,
+    histosys,
+    normfactor,
+    normsys,
+    sample,
+    shapesys,
+    workspace,
+)
 
 KINKED = {"histosys": {"interpcode": "code0"}, "normsys": {"interpcode": "code1"}}
 
@@ -37,7 +47,7 @@ def lowest(model: histfit.Model, fit: histfit.Fit, label: str) -> tuple[float, f
     x = np.repeat(fit.values[None], len(scan), axis=0)
     x[:, fit.labels.index(label)] = scan
     data = observed_data(model)
-    data = type(data)(*(np.repeat(part, len(scan), axis=0) for part in data))
+    data = Data(*(np.repeat(part, len(scan), axis=0) for part in data))
     nll = -log_likelihood(model, x, data)
     return float(scan[nll.argmin()]), float(nll.min())
 
@@ -73,6 +83,26 @@ def test_both_sides_of_a_kink_are_looked_at(
     place, nll = lowest(model, fit, "a")
     assert fit["a"] == pytest.approx(place, abs=1e-3)
     assert fit.nll < nll + 1e-8
+
+
+@pytest.mark.parametrize(
+    ("nominal", "width", "n"), [(1e7, 1e7, 0.0), (1e7, 1e7, 3.0), (1e6, 3e6, 2.0)]
+)
+def test_a_constraint_far_below_its_auxiliary_data(nominal: float, width: float, n: float) -> None:
+    # the factor of the background ends at 10⁻⁷ of what its Poisson constraint expects
+    background = sample("b", [nominal], shapesys("g", [width]))
+    spec = workspace({"SR": [background, sample("s", [2.0], normfactor("mu"))]}, {"SR": [n]})
+    model = histfit.compile_model(spec)
+    fit = histfit.hypotest(model).fits["conditional"]
+    scan = np.exp(np.linspace(-23.0, 0.0, 230_001))
+    x = np.repeat(fit.values[None], len(scan), axis=0)
+    x[:, fit.labels.index("g[0]")] = scan
+    data = observed_data(model)
+    nll = -log_likelihood(model, x, Data(*(np.repeat(part, len(scan), axis=0) for part in data)))
+    assert fit["g[0]"] == pytest.approx(scan[nll.argmin()], rel=1e-4)
+    assert nll.min() - 1e-6 < fit.nll <= nll.min()
+    other = counterpart(spec, model)
+    assert -other.logpdf(fit.values, data) == pytest.approx(fit.nll, abs=1e-8)
 
 
 @pytest.mark.parametrize("background", [1e-5, 1e-7, 1e-9, 1e-14])

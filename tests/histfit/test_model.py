@@ -10,6 +10,7 @@ from pathlib import Path
 import histfit
 import jsonpatch
 import numpy as np
+import pyhf
 import pytest
 from histfit.likelihood import expected_bins, log_likelihood
 from hypothesis import given, settings
@@ -217,6 +218,52 @@ def test_staterror_shared_by_channels_and_shapefactor_shared_by_channels() -> No
     assert_equal_to_pyhf(spec)
 
 
+def test_a_shapefactor_of_channels_with_fewer_bins_acts_on_the_first_ones() -> None:
+    wide = [sample("b", [5.0, 6.0, 7.0], shapefactor("s"))]
+    narrow = [sample("b", [7.0, 3.0], shapefactor("s"), normfactor("mu"))]
+    data = {"A": [7.0, 2.0, 3.0], "B": [5.0, 9.0]}
+    assert_equal_to_pyhf(workspace({"A": wide, "B": narrow}, data))
+    # the narrow one first: pyhf makes two factors, and scales the third bin by another parameter
+    model = histfit.compile_model(
+        workspace({"A": narrow, "B": wide}, {"A": data["B"], "B": data["A"]})
+    )
+    x = np.array([[2.0, 3.0, 4.0, 5.0]])  # mu and s
+    assert model.parameters.labels == ("mu", "s[0]", "s[1]", "s[2]")
+    assert expected_bins(model, x)[0].tolist() == [42.0, 24.0, 15.0, 24.0, 35.0]
+
+
+def test_a_factor_of_a_single_bin_may_be_the_poi() -> None:
+    spec = counting(5.0, 50.0, 55.0, normsys("a", 0.9, 1.1))
+    spec["channels"][0]["samples"][1]["modifiers"] = [shapefactor("mu")]
+    assert_equal_to_pyhf(spec)
+    pyhf.set_backend("numpy", pyhf.optimize.scipy_optimizer(tolerance=1e-13))
+    model = pyhf.Workspace(spec).model()
+    theirs = pyhf.infer.hypotest(1.3, [55.0, *model.config.auxdata], model)
+    assert histfit.hypotest(spec, 1.3).CLs_obs == pytest.approx(float(theirs), abs=1e-6)
+
+
+def test_bounds_like_those_of_roofit_are_none() -> None:
+    spec = counting(5.0, 50.0, 55.0)
+    spec["measurements"][0]["config"]["parameters"] = [{"name": "mu", "bounds": [[-1e30, 1e30]]}]
+    assert histfit.estimate(spec)["mu"].value == pytest.approx(1.0)
+
+
+def test_whole_numbers_beyond_64_bits_are_numbers() -> None:
+    spec = counting(5.0, 50.0, 55.0, histosys("a", [10**19], [3 * 10**19]))
+    spec["channels"][0]["samples"][0]["data"] = [2 * 10**19]
+    assert histfit.compile_model(spec).nominal.tolist() == [2e19, 5.0]
+
+
+def test_no_factor_of_code1_leaves_nothing() -> None:
+    spec = counting(5.0, 50.0, 25.0, normsys("a", 0.0, 1.5))
+    codes = {"normsys": {"interpcode": "code1"}, "histosys": {"interpcode": "code0"}}
+    model = histfit.compile_model(spec, None, codes)
+    x = np.array([[a, 1.0] for a in (-1e-6, 0.0, 1.0)])
+    assert expected_bins(model, x).ravel().tolist() == [5.0, 55.0, 80.0]
+    assert_equal_to_pyhf(spec, codes=codes)
+    assert histfit.estimate(model, 1.0).fit["a"] == 0.0
+
+
 def test_zero_and_negative_yields_equal_pyhf() -> None:
     widths = [0.0, 0.5, 1.0, 0.3]
     spec = workspace(
@@ -321,6 +368,37 @@ def test_fits_start_from_the_background_in_the_channels_that_a_patch_keeps() -> 
         model = background.model(patched)
         start = dict(zip(model.parameters.labels, model.start[0], strict=True))
         assert start == pytest.approx({"k": best, "mu": 1.0}, abs=1e-6)
+
+
+def test_a_background_without_modifiers_takes_those_of_its_signals() -> None:
+    background = workspace({"SR": [sample("bkg", [50.0])]}, {"SR": [55.0]})
+    signal = sample("sig", [5.0], normfactor("mu"))
+    add = [{"op": "add", "path": "/channels/0/samples/-", "value": signal}]
+    spec = jsonpatch.apply_patch(background, add)
+    expected = histfit.hypotest(spec).CLs_obs
+    model = histfit.Background(background).model(spec)
+    assert histfit.hypotest(model).CLs_obs == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_patch_may_bring_and_remove_parameters_that_the_background_configures() -> None:
+    background = counting(5.0, 50.0, 55.0, normsys("a", 0.9, 1.1))
+    background["channels"][0]["samples"].pop()
+    background["channels"].append(
+        {"name": "VR", "samples": [sample("vr", [10.0], normfactor("k_VR"))]}
+    )
+    background["observations"].append({"name": "VR", "data": [11.0]})
+    background["measurements"][0]["config"]["parameters"] = [
+        {"name": name, "bounds": [[-3.0, 3.0]]} for name in ("xsec", "k_VR")
+    ]
+    signal = sample("sig", [5.0], normfactor("mu"), normsys("xsec", 0.9, 1.1))
+    add = [{"op": "add", "path": "/channels/0/samples/-", "value": signal}]
+    remove = [{"op": "remove", "path": "/channels/1"}, {"op": "remove", "path": "/observations/1"}]
+    compiled = histfit.Background(background)
+    for patch, removed in ((add, set()), (add + remove, {"k_VR"})):
+        model = compiled.model(jsonpatch.apply_patch(background, patch))
+        assert {*model.parameters.labels} == {"a", "mu", "xsec", "k_VR"} - removed
+    with pytest.raises(histfit.InvalidWorkspace, match="'xsec': found a configuration"):
+        compiled.model(background)
 
 
 def test_a_compiled_background_notices_a_replaced_sample() -> None:

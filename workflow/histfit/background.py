@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -41,7 +41,13 @@ class Background:
             for sample in samples.values()
         }
         self._best: dict[frozenset[str], dict[str, float]] = {}
-        self._compile(spec)
+        self._known: Collection[str] | None = None  # signals may bring what is configured
+        if any(sample.modified for sample in self._samples.values()):
+            labels = self._compile(spec).parameters.labels
+            # of those that a signal's patch removes, the configuration may stay behind
+            self._known = frozenset(label.partition("[")[0] for label in labels)
+        else:
+            self._known = frozenset()
 
     def model(self, spec: Mapping[str, Any]) -> Model:
         """Compile `spec`; samples that are the background's own objects are not read again, and
@@ -55,7 +61,7 @@ class Background:
         return replace(model, start=start)
 
     def _compile(self, spec: Mapping[str, Any]) -> Model:
-        return assemble(spec, self._measurement, self._codes, self._samples)
+        return assemble(spec, self._measurement, self._codes, self._samples, self._known)
 
     def _best_fit(self, channels: frozenset[str]) -> dict[str, float]:
         """Parameters of the background's fit in these `channels`; none where it has no such fit."""

@@ -19,7 +19,7 @@ from .hypotheses import (
     free_range,
     tested_and_free,
 )
-from .likelihood import evaluate, hessians
+from .likelihood import FAINTEST, evaluate, hessians
 from .minimize import Problem
 from .model import Model, as_model
 from .newton import FLOOR
@@ -200,7 +200,7 @@ def _derivatives(problem: Problem, x: Array) -> tuple[Array, Array]:
     """Hessian (P, P) and gradient (P,) of the likelihood itself at `x` (1, P)."""
     side = np.where(x < 0.0, -1.0, 1.0)
     no_wall = np.zeros_like(problem.data.counts)
-    at = evaluate(problem.model, x, problem.data, side, no_wall)
+    at = evaluate(problem.model, x, problem.data, side, no_wall, least=FAINTEST)
     return hessians(problem.model, at).exact[0], at.gradient[0]
 
 

@@ -11,10 +11,10 @@ from .arrays import Array, Flags, Index, any_of
 from .errors import FitError
 from .likelihood import (
     FAINTEST,
-    LEAST_RATE,
     Data,
     deviance,
     expected_bins,
+    extended,
     mirrored,
     saturated_nll,
 )
@@ -185,20 +185,19 @@ def solve(
 def _minimize(problem: Problem, start: Array, known: Minimum | None = None) -> Minimum:
     """As `minimize`, but of the likelihood itself where that ends in its extension (see
     `likelihood.LEAST_RATE`). The value is infinite where events are and none are expected."""
-    found = minimize(problem, start, known)
-    counts = problem.data.counts
-    extended = (found.bins < LEAST_RATE * counts).any(axis=1) & np.isfinite(found.value)
-    if not any_of(extended):
+    model, found = problem.model, minimize(problem, start, known)
+    faint = extended(model, found.x, found.bins, problem.data) & np.isfinite(found.value)
+    if not any_of(faint):
         return found
-    possible = ((found.bins > 0.0) | (counts == 0.0)).all(axis=1)
-    rows = (extended & possible).nonzero()[0]
+    rows = faint.nonzero()[0]
+    rows = rows[np.isfinite(deviance(model, found.x[rows], problem.take(rows).data))]
     if len(rows):
         again = minimize(problem.take(rows), found.x[rows], least=FAINTEST)
         again.iterations[...] += found.iterations[rows]
         again.indefinite[...] |= found.indefinite[rows]
         found.put(rows, again)
-    rows = extended.nonzero()[0]
-    found.value[rows] = deviance(problem.model, found.x[rows], problem.take(rows).data)
+    rows = faint.nonzero()[0]
+    found.value[rows] = deviance(model, found.x[rows], problem.take(rows).data)
     return found
 
 

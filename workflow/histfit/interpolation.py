@@ -38,7 +38,8 @@ _FACTORS = np.array([[1, 1, 1, 1, 1, 1, 1], [0, 1, 2, 3, 4, 5, 6], [0, 0, 2, 6, 
 """αⁱ, i = 0…6, and its first and second derivative are these powers of α times these factors."""
 
 LOG_OF_ZERO = -1e3
-"""Stands for log 0: exp(LOG_OF_ZERO |α|) is exactly 0 for |α| ≥ 1, and products stay finite."""
+"""Stands for log 0, so that products stay finite; the power of a factor of 0 is 1 at α = 0, and 0
+beyond."""
 
 
 class Shift(NamedTuple):
@@ -128,6 +129,9 @@ def scale(
         above = np.where(value == 0.0, side[fit, parameter], value) > 0.0
         slope = np.where(above[:, None], log_hi[parameter], -log_lo[parameter])
         factor = np.exp(value[:, None] * slope)
+        none = np.abs(slope) == -LOG_OF_ZERO
+        factor = np.where(none, value[:, None] == 0.0, factor)
+        slope = np.where(none, 0.0, slope)
         parts = np.stack([factor, factor * slope, factor * slope * slope], axis=1)
         result[fit, :, parameter] = parts
     return result

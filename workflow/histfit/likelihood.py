@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import gammaln
 
-from .arrays import Array, Index, all_of, any_of, diagonals, times
+from .arrays import Array, Flags, Index, all_of, any_of, diagonals, times
 from .interpolation import scale, shift
 from .model import Model
 
@@ -173,7 +173,7 @@ def evaluate(
         main = main + cost.sum(axis=1)
         weight = weight - pressure
         curvature = curvature + stiffness * (pressure > 0.0)
-    value, gradient, constraint = _constraints(model, x, data.aux)
+    value, gradient, constraint = _constraints(model, x, data.aux, least)
 
     cell_weight = weight.take(model.bin, axis=1)
     by_shift = times(model.shifts.reshape(-1, len(model.nominal)), cell_weight * rate.factor)
@@ -248,8 +248,21 @@ def deviance(model: Model, x: Array, data: Data) -> Array:
     expected rate of a bin with events is not positive."""
     expected = expected_bins(model, x)
     impossible = ((data.counts > 0.0) & ~(expected > 0.0)).any(axis=1)
-    main = _poisson(data.counts, expected, FAINTEST)[0] + _constraints(model, x, data.aux)[0]
-    return np.where(impossible, np.inf, main)
+    poisson = model.parameters.poisson
+    impossible |= ((data.aux > 0.0) & ~(x > 0.0))[:, poisson].any(axis=1)
+    main = _poisson(data.counts, expected, FAINTEST)[0]
+    return np.where(impossible, np.inf, main + _constraints(model, x, data.aux, FAINTEST)[0])
+
+
+def extended(model: Model, x: Array, bins: Array, data: Data) -> Flags:
+    """Where (N,) a main or a constraint term is below `LEAST_RATE`, at `x` (N, P) with the expected
+    rates `bins` (N, B)."""
+    found = (bins < LEAST_RATE * data.counts).any(axis=1)
+    poisson = model.parameters.poisson
+    if len(poisson):
+        tau = model.parameters.tau
+        found |= (tau * x < LEAST_RATE * data.aux)[:, poisson].any(axis=1)
+    return np.asarray(found)
 
 
 def mirrored(model: Model, x: Array, data: Data, least: float) -> Array:
@@ -360,8 +373,9 @@ def _poisson(
     )
 
 
-def _constraints(model: Model, x: Array, aux: Array) -> tuple[Array, Array, Array]:
-    """Constraint terms (N,), their gradient and second derivatives (N, P)."""
+def _constraints(model: Model, x: Array, aux: Array, least: float) -> tuple[Array, Array, Array]:
+    """Constraint terms (N,), their gradient and second derivatives (N, P); Poisson terms extended
+    below the part `least` of the auxiliary data."""
     parameters = model.parameters
     pull = x - aux
     gradient = parameters.weight * pull
@@ -372,7 +386,7 @@ def _constraints(model: Model, x: Array, aux: Array) -> tuple[Array, Array, Arra
     if len(poisson):
         tau = parameters.tau[poisson]
         counts, gamma = aux.take(poisson, axis=1), x.take(poisson, axis=1)
-        main, first, second = _poisson(counts, tau * gamma)
+        main, first, second = _poisson(counts, tau * gamma, least)
         value += main
         gradient[:, poisson] = tau * first
         curvature[:, poisson] = tau * tau * second

@@ -12,7 +12,7 @@ depends on nothing but the model.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, NamedTuple, NoReturn
@@ -156,9 +156,11 @@ def assemble(
     measurement_name: str | None,
     codes: tuple[str, str],
     read: Mapping[int, Sample],
+    known: Collection[str] | None = (),
 ) -> Model:
     """Compile `spec` with these interpolation `codes`; samples that were `read` before, here by
-    the id of their JSON, are not read again."""
+    the id of their JSON, are not read again. The measurement may configure parameters that are
+    `known` though no modifier has their name; any, if that is None."""
     channels = {
         channel: {
             name: read.get(id(sample)) or read_sample(sample, channel)
@@ -177,7 +179,7 @@ def assemble(
     alphas = _order(samples)
     factor_sets, uses = _factors(placed, alphas.row, measurement)
     factor_start, incidence, slots = _incidence(factor_sets, uses, cells)
-    parameters = _configured([*map(par.alpha, alphas.row), *factor_sets], measurement)
+    parameters = _configured([*map(par.alpha, alphas.row), *factor_sets], measurement, known)
     poi = _poi(measurement, alphas.row, factor_start, parameters.labels)
 
     every, of_cell = np.arange(len(placed)), cells.of(np.arange(len(placed)))
@@ -198,7 +200,7 @@ def assemble(
         samples=tuple((p.channel, p.name) for p in placed),
         parameters=parameters,
         start=parameters.init[None],
-        poi_name=None if poi is None else measurement.poi,
+        poi_name=None if poi is None else parameters.labels[poi],
         poi=poi,
         observed=read_observations(spec, n_bins),
         floor=np.minimum(np.add.reduceat(background, bin_starts), 0.0),
@@ -330,15 +332,8 @@ def _factors(
                 sets[name] = par.shapesys(name, p.sample.nominal, uncertainty)
                 uses.append((name, [number], np.arange(n_bins)))
             elif kind == "shapefactor":
-                if name not in sets:
+                if name not in sets or len(sets[name].init) < n_bins:
                     sets[name] = par.shapefactor(name, n_bins)
-                elif len(sets[name].init) != n_bins:
-                    fail(
-                        *(number, kind, name),
-                        f"{n_bins} bins",
-                        f"{len(sets[name].init)}, as in channel '{placed[first].channel}', with "
-                        "which it shares the parameter",
-                    )
                 uses.append((name, [number], np.arange(n_bins)))
             else:
                 if name not in sets and kind == "lumi":
@@ -361,14 +356,20 @@ def _factors(
     return [sets[name] for name in sorted(sets)], uses
 
 
-def _configured(sets: list[par.ParameterSet], measurement: Measurement) -> par.Parameters:
+def _configured(
+    sets: list[par.ParameterSet], measurement: Measurement, known: Collection[str] | None
+) -> par.Parameters:
     """All parameters, as the `measurement` configures them."""
     if not sets:
         raise InvalidWorkspace("the workspace: found no modifier; expected at least one")
-    # the POI comes with a signal, and writers configure the luminosity whether it is used or not
-    known = {s.name for s in sets} | {measurement.poi, "lumi"}
     configs = measurement.parameters
-    unknown = [name for name in configs if name not in known]
+    # the POI comes with a signal, and writers configure the luminosity whether it is used or not
+    valid = {s.name for s in sets} | {
+        measurement.poi,
+        "lumi",
+        *(configs if known is None else known),
+    }
+    unknown = [name for name in configs if name not in valid]
     if unknown:
         raise InvalidWorkspace(
             f"measurement '{measurement.name}', parameter '{unknown[0]}': found a configuration; "
@@ -393,7 +394,7 @@ def _poi(
     if name not in factor_start:
         return None
     poi = len(alphas) + factor_start[name]
-    if labels[poi] != name:
+    if f"{name}[1]" in labels:
         raise InvalidWorkspace(
             f"measurement '{measurement.name}': found POI '{name}', which stands for several "
             "parameters; expected the name of a single one"

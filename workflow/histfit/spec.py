@@ -6,6 +6,7 @@ samples which many workspaces share need to be read only once.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -52,6 +53,11 @@ class Sample:
     log_lo: Array
     log_hi: Array
     factors: tuple[tuple[str, str, Array | None], ...]
+
+    @property
+    def modified(self) -> bool:
+        """Whether it has any modifier."""
+        return bool(self.histosys or self.normsys or self.factors)
 
 
 def read_sample(sample: Mapping[str, Any], channel: str) -> Sample:
@@ -122,7 +128,12 @@ _PARAMETER_KEYS = ("name", "inits", "bounds", "auxdata", "factors", "sigmas", "f
 def read_measurement(spec: Mapping[str, Any], name: str | None) -> Measurement:
     """The measurement called `name`, or the first one."""
     measurements = _list(_get(spec, "measurements", "the workspace"), "measurements")
-    by_name = {_text(m, "name", "a measurement"): m for m in measurements}
+    by_name: dict[str, Mapping[str, Any]] = {}
+    for measurement in measurements:
+        key = _text(measurement, "name", "a measurement")
+        if key in by_name:
+            _fail("the workspace", f"two measurements '{key}'", "one")
+        by_name[key] = measurement
     if not by_name:
         _fail("the workspace", "no measurement", "at least one")
     if name is None:
@@ -197,7 +208,9 @@ def parameter_values(config: Mapping[str, Any], key: str, shape: tuple[int, ...]
     if config.get(key) is None:
         return None
     where = f"parameter '{config['name']}', {key}"
-    values = _numbers(config[key], where, len(shape))
+    limitless = key == "bounds"  # 1e30 is RooFit's way to say none
+    values = _numbers(config[key], where, len(shape), math.inf if limitless else LARGEST)
+    values = np.clip(values, -LARGEST, LARGEST)
     if values.shape != shape:
         _fail(where, f"shape {values.shape}", f"{shape}")
     return values
@@ -231,19 +244,23 @@ def _pair(
         values = values.astype(np.float64)
         if (np.abs(values) <= LARGEST).all():
             return values[:, 0], values[:, 1]
-    for parameter, content in modifiers.items():
-        for key in (low, high):
+    one_by_one = np.empty((len(modifiers), 2, *shape))
+    for i, (parameter, content) in enumerate(modifiers.items()):
+        for j, key in enumerate((low, high)):
             at = f"{where}, modifier '{parameter}', {key}"
             found = _numbers(_get(content, key, f"{where}, modifier '{parameter}'"), at, len(shape))
             if found.shape != shape:
                 _fail(at, f"{found.size} values", f"{shape[0]}, one a bin")
-    raise AssertionError("unreachable: one of the modifiers was at fault")
+            one_by_one[i, j] = found
+    return one_by_one[:, 0], one_by_one[:, 1]
 
 
-def _numbers(values: Any, where: str, dimensions: int = 1) -> Array:
+def _numbers(values: Any, where: str, dimensions: int = 1, largest: float = LARGEST) -> Array:
     try:
         array = np.array(values)
-    except ValueError:
+        if array.dtype.kind == "O" and {*map(type, array.flat)} <= {int, float}:
+            array = array.astype(np.float64)  # whole numbers of 2^64 and more
+    except (ValueError, OverflowError):
         _fail(where, f"{values!r:.80}", "numbers, in lists of equal length")
     if array.ndim != dimensions or not array.size:
         _fail(
@@ -254,7 +271,7 @@ def _numbers(values: Any, where: str, dimensions: int = 1) -> Array:
     if array.dtype.kind not in NUMERIC:
         _fail(where, f"{values!r:.80}", "numbers")
     array = array.astype(np.float64)
-    usable = np.abs(array) <= LARGEST
+    usable = np.isfinite(array) & (np.abs(array) <= largest)
     if not usable.all():
         _fail(
             where, f"{array[~usable].flat[0]:g}", f"finite numbers of at most {LARGEST:g} in size"
