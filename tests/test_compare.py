@@ -157,6 +157,33 @@ def test_different_units_of_the_axes_do_not_matter() -> None:
     assert np.allclose(flat.loops[0], wide.loops[0] * shrink, rtol=1e-9)
 
 
+@pytest.mark.parametrize("wrong", [{"unit": "ns"}, {"scale": "log"}])
+def test_distances_between_different_units_and_on_logarithmic_axes_are_none(
+    wrong: dict[str, Any],
+) -> None:
+    contours = ours(circle(30)) | {"axes": AXES | {"y": AXES["y"] | wrong}}
+    contours["region"] = [[0.0, 1.0], [100.0, 1.0], [100.0, 100.0], [0.0, 100.0]]
+    published = {"observed": [circle(33)]}
+    points = scan(in_circle(30))
+    above = points.y > 0.0
+    points = Points(
+        tuple(np.array(points.names)[above]),
+        points.x[above],
+        points.y[above],
+        dict.fromkeys(CURVES, points.cls["observed"][above]),
+    )
+    tolerance = {"median": 3.5, "p90": 10, "overlap": 0.5}
+    result = compare(contours, published, points, tolerance)
+    entry = result["curves"]["observed"]
+    assert [entry[key] for key in ("median", "p90", "max")] == [None] * 3
+    assert "there are no distances" in result["no_distances"]
+    assert result["verdict"] == "reproduced"
+    if "scale" in wrong:  # the area of a circle whose y is shown by its logarithm
+        y = np.linspace(-1, 1, 200_001)
+        area = {r: np.sum(np.sqrt(1 - y**2) * r * r / (50 + r * y)) for r in (30, 33)}
+        assert entry["overlap"] == pytest.approx(area[30] / area[33], abs=1e-3)
+
+
 def test_published_contour_beyond_the_points_is_left_out_of_the_distances() -> None:
     wide = np.array([[-60.0, 50.0], [160.0, 50.0]])
     points = scan(lambda x, y: y < 50)

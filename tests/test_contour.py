@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -266,3 +267,46 @@ def test_a_dense_scan_has_the_contours_of_a_coarse_one_in_seconds_and_little_mem
     (line,) = np.array(found["curves"]["observed"])
     assert np.array_equal(line[0], line[-1])
     assert np.allclose(np.hypot(*line.T), 300, atol=0.1)
+
+
+def log_log(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> tuple[Points, dict[str, Any]]:
+    axes = {axis: {"label": axis, "scale": "log"} for axis in ("x", "y")}
+    names = tuple(f"p{i}" for i in range(len(x)))
+    return Points(names, x, y, dict.fromkeys(CURVES, ndtr(-z))), axes
+
+
+def test_nothing_is_extrapolated_on_logarithmic_axes() -> None:
+    x, y = (axis.ravel() for axis in np.meshgrid(*[np.geomspace(1.0, 1000.0, 7)] * 2))
+    below = x * y <= 1000.0 * (1 + 1e-9)
+    x, y = x[below], y[below]
+    found = contour.contours(*log_log(x, y, 3.0 - 0.3 * np.log10(x * y)))
+    assert found["curves"]["observed"] == []
+    assert "every point is excluded" in found["reasons"]["observed"]
+    # within x y ≤ 1000 and 1 ≤ x: ∫ (1000/x − 1) dx
+    assert found["region_area"] == pytest.approx(1000.0 * np.log(1000.0) - 999.0, rel=0.01)
+    assert found["excluded_area"]["observed"] == found["region_area"]
+
+
+def test_a_boundary_holds_along_all_of_logarithmic_axes() -> None:
+    x, y = (axis.ravel() for axis in np.meshgrid(*[np.geomspace(1.0, 1000.0, 13)] * 2))
+    allowed = y < x
+    x, y = x[allowed], y[allowed]
+    points, axes = log_log(x, y, np.minimum(4.0 * np.log10(x / y), 4.0))
+    found = contour.contours(points, axes, (1.0, -1.0, 0.0))
+    (line,) = found["curves"]["observed"]
+    across = np.array([place[1] / place[0] for place in line if 2.0 < place[1] < 500.0])
+    assert across == pytest.approx(np.full(len(across), 10 ** (-1.645 / 4.0)), rel=0.15)
+    assert np.ptp([np.log10(place[0]) for place in line]) > 2.5
+
+
+def test_an_end_of_the_boundary_at_0_is_not_on_a_logarithmic_axis() -> None:
+    x, y = (axis.ravel() for axis in np.meshgrid(np.geomspace(10, 1000, 7), np.linspace(0, 900, 7)))
+    points, axes = log_log(x[y <= x], y[y <= x], np.log10(x[y <= x]))
+    del axes["y"]["scale"]
+    found = contour.contours(points, axes, (1.0, -1.0, 0.0))
+    assert min(place[0] for place in found["region"]) == 10.0
+
+
+def test_a_point_on_a_boundary_through_0_is_not_beyond_it() -> None:
+    assert not contour.beyond((1.0, -3.0, 0.0), (0.3, 0.1))  # 3 × 0.1 > 0.3 by rounding
+    assert contour.beyond((1.0, -3.0, 0.0), (0.3, 0.1001))

@@ -49,6 +49,19 @@ def online(tmp_path: Path, server: HEPDataServer) -> dict[str, Any]:
     return config
 
 
+def test_a_table_whose_answers_break_off_is_asked_for_as_a_whole(
+    tmp_path: Path, server: HEPDataServer, online: dict[str, Any]
+) -> None:
+    server.faults = [faults.cut(20), faults.cut(30)]
+    online["network"]["attempts"] = 3
+    write_config(tmp_path, online)
+    table = "results/small/download/observed.csv"
+    run = snakemake(tmp_path, table)
+    assert run.returncode == 0, run.stdout
+    asked = [headers.get("Range") for path, headers in server.requests if path == TABLE]
+    assert asked == [None] * 3
+
+
 def refused(folder: Path) -> str:
     """The error of a run that fetches the archive in vain; nothing may have taken its name."""
     run = snakemake(folder, ARCHIVE)

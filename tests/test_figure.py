@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import struct
-from pathlib import Path
+from pathlib import Path as FilePath
 from typing import Any
 
 import numpy as np
 import pytest
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+from matplotlib.path import Path
 from recontour import contour, figure, plane_figure, style
 from recontour.points import CURVES, Points
 from scipy.special import ndtr
@@ -42,7 +43,7 @@ def drawn(
     boundary: contour.Boundary | None = (1, -1, 20),
     axes: dict[str, Any] = AXES,
     published: dict[str, Any] = PUBLISHED,
-    out: tuple[Path, ...] = (),
+    out: tuple[FilePath, ...] = (),
 ) -> Figure:
     contours = contour.contours(points, axes, boundary)
     return figure.draw(contours, points, published, "A search", ["$pp$", "13 TeV"], out)
@@ -124,14 +125,35 @@ def test_where_failed_points_leave_no_contour_they_are_drawn_and_what_is_publish
     assert list(limits.axes[0].texts) == []
 
 
-def test_logarithmic_axes_are_drawn_logarithmically(points: Points, tmp_path: Path) -> None:
+def test_logarithmic_axes_are_drawn_logarithmically(points: Points, tmp_path: FilePath) -> None:
     axes = {"x": AXES["x"] | {"scale": "log"}, "y": AXES["y"]}
     drawing = drawn(points, axes=axes, out=(tmp_path / "exclusion.png",))
     assert drawing.axes[0].get_xscale() == "log"
 
 
+def test_what_is_forbidden_on_logarithmic_axes_ends_at_the_boundary(points: Points) -> None:
+    axes = {name: axis | {"scale": "log"} for name, axis in AXES.items()}
+    above = Points(points.names, points.x, points.y + 1.0, points.cls)
+    contours = contour.contours(above, axes, (1, -1, 20))
+    outline, line = figure.forbidden(contours, (40.0, 800.0), (1.0, 500.0))
+    assert line[:, 0] - line[:, 1] == pytest.approx(np.full(200, 20.0))
+    area = Path(np.log(outline))
+    x, y = np.geomspace(41.0, 799.0, 40)[:, None], np.geomspace(1.1, 499.0, 41)
+    x, y = (axis.ravel() for axis in np.broadcast_arrays(x, y))
+    clear = np.abs(x - y - 20.0) > 0.02 * x
+    inside = area.contains_points(np.log(np.column_stack([x, y])))
+    assert (inside == (x - y < 20.0))[clear].all()
+    assert 0 < np.count_nonzero(inside) < len(inside)
+
+
+def test_a_colour_bar_has_numbers_whatever_its_range() -> None:
+    for low, high in ((2.1, 4.9), (0.051, 0.099), (1.0, 1000.0)):
+        ticks = plane_figure._ticks(low, high)
+        assert len(ticks) > 1 and low * (1 - 1e-9) <= min(ticks) < max(ticks) <= high * (1 + 1e-9)
+
+
 def test_a_published_line_that_reaches_0_leaves_logarithmic_axes_as_they_are(
-    points: Points, tmp_path: Path
+    points: Points, tmp_path: FilePath
 ) -> None:
     axes = {"x": AXES["x"] | {"scale": "log"}, "y": AXES["y"]}
     line = {"observed": [np.array([[0.0, 0.0], [300.0, 200.0]])]}
@@ -153,7 +175,7 @@ def test_no_text_reaches_beyond_the_figure_or_over_the_axes(points: Points) -> N
     assert max(box.x1 for box in (*header, legend)) <= axes.x1 + 1
 
 
-def test_equal_input_makes_equal_bytes(points: Points, tmp_path: Path) -> None:
+def test_equal_input_makes_equal_bytes(points: Points, tmp_path: FilePath) -> None:
     names = ("exclusion.png", "exclusion.pdf")
     for folder in ("first", "second"):
         drawn(points, out=tuple(tmp_path / folder / name for name in names))

@@ -29,7 +29,7 @@ POINT = {"m1": 900, "m2": 250.0, "m3": 60, "lambda": 0.3, "grid": "wino"}
     ],
 )
 def test_a_formula_has_the_value_that_arithmetic_gives_it(text: str, value: float) -> None:
-    assert formula.formula(text, LABELS, "key")(POINT) == pytest.approx(value, rel=1e-15)
+    assert formula.formula(text, LABELS, "key")(POINT) == pytest.approx(value, rel=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -77,6 +77,25 @@ WRONG = [
     "m1 +" * 100 + "m1",
     "m1\0",
 ]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("a - b <= 0.1", True),
+        ("a - b >= 0.1", True),
+        ("a - b < 0.1", False),
+        ("a - b > 0.1", False),
+    ],
+)
+@pytest.mark.parametrize("point", [{"a": 500.1, "b": 500.0}, {"a": 100.3, "b": 100.2}])
+def test_rounding_decides_no_condition(text: str, value: bool, point: dict[str, float]) -> None:
+    assert formula.condition(text, ["a", "b"], "key")(point) is value
+
+
+def test_places_that_differ_by_rounding_are_one() -> None:
+    difference = formula.formula("a - b", ["a", "b"], "key")
+    assert difference({"a": 170.3, "b": 125.1}) == difference({"a": 100.2, "b": 55.0}) == 45.2
 
 
 @pytest.mark.parametrize("text", WRONG)

@@ -86,6 +86,19 @@ def test_the_ratio_to_published_limits_is_over_the_points_that_both_have() -> No
     assert comparison["only_published"] == [(500.0, 0.0)]
 
 
+def test_places_of_both_tables_need_not_agree_to_the_last_bit() -> None:
+    entries = [
+        {"name": name, "status": status, "xsec_obs_pb": limit}
+        for name, status, limit in (("a", "ok", 1.0), ("b", "no limit", 3.0), ("c", "failed", None))
+    ]
+    places = {"a": (170.3 - 125.1, 0.0), "b": (300.0, 0.0), "c": (400.0, 0.0)}
+    published = [(45.2, 0.0, 2.0), (300.0, 0.0, 2.0), (400.0, 0.0, 1.0)]
+    comparison = limits.compare(entries, places, published)
+    assert [entry["ratio"] for entry in comparison["compared"]] == [0.5, 1.5]
+    assert (comparison["only_ours"], comparison["only_published"]) == ([], [])
+    assert comparison["without_limit"] == ["c"]
+
+
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     """A small search with its upper limits, on cross-sections, too."""

@@ -12,7 +12,7 @@ import yaml
 from recontour import config, crossings, line_figure, planes, points
 from recontour.errors import UserError
 from recontour.files import read_json
-from recontour.points import COLUMNS, Points
+from recontour.points import COLUMNS, Points, spanned
 from running import snakemake
 from scipy.special import ndtr
 from small_search import write, write_config
@@ -117,6 +117,14 @@ def test_a_point_at_0_on_a_logarithmic_axis_can_be_computed_where_nothing_is_dra
     scale = {"axes": {**axes()["axes"], "y": {"label": "m2", "title": "t", "scale": "log"}}}
     assert not planes_of(tmp_path, ROWS, select=["a"], **scale)["three"].can_draw
     assert planes_of(tmp_path, ROWS, where="m2 > 0", **scale)["three"].can_draw
+
+
+@pytest.mark.parametrize("size", [1e-15, 1e9])
+@pytest.mark.parametrize("bent", [False, True])
+def test_points_of_any_size_span_a_plane_or_lie_on_a_line(size: float, bent: bool) -> None:
+    x = np.linspace(200.0, 2000.0, 20)
+    y = size * (1.0 + (np.arange(20) % 2 if bent else np.arange(20)))
+    assert spanned(np.column_stack([x, y])) is bent
 
 
 def test_no_plane_can_take_the_name_of_another_folder(tmp_path: Path) -> None:

@@ -102,6 +102,18 @@ def test_the_page_of_a_run_shows_figure_comparison_points_fits_and_provenance(
         assert str(pages.caption(caption)) in text, caption
 
 
+def test_provenance_holds_the_config_of_the_last_run(finished_small: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(finished_small, tmp_path / "run"))
+    done = snakemake(folder, "--config", 'analyses={small: {title: "Another title"}}')
+    assert done.returncode == 0, done.stdout
+    content = read_json(folder / "results/small/provenance.json")
+    assert content["config"]["analyses"]["small"]["title"] == "Another title"
+    assert "hypotest" not in done.stdout
+    titled = 'analyses={small: {title: "Another title"}}'
+    again = snakemake(folder, "--config", titled, "network={attempts: 7}")
+    assert again.returncode == 0 and "total" not in again.stdout
+
+
 def test_a_comparison_is_put_into_words() -> None:
     point = {"name": "p", "x": 1.0, "y": 2.0, "CLs": 0.0114, "inside_published": False}
     found = {"median": 3.0203, "p90": 7.1238, "max": 11.7737, "overlap": 0.96719}

@@ -69,6 +69,22 @@ def test_signals_in_every_form_have_the_cls_of_the_published_ones(run: Path, for
             assert float(ours[name][column]) == pytest.approx(float(row[column]), abs=1e-12)
 
 
+def test_rows_of_labels_that_were_renamed_are_computed_anew(tmp_path: Path) -> None:
+    settings = write(tmp_path)
+    form = write_forms(tmp_path)["as_yields"]
+    mine = {"background_of": "small", "signal": form}
+    settings["analyses"]["mine"] = mine
+    write_config(tmp_path, settings)
+    assert snakemake(tmp_path, "results/mine/cls.csv").returncode == 0
+    text = (tmp_path / "yields.csv").read_text(encoding="utf-8")
+    (tmp_path / "yields.csv").write_text(text.replace("m1,m2", "mass,lsp"), encoding="utf-8")
+    mine["axes"] = {axis: {"label": of, "title": of} for axis, of in (("x", "mass"), ("y", "lsp"))}
+    write_config(tmp_path, settings)
+    again = snakemake(tmp_path, "results/mine/cls.csv")
+    assert again.returncode == 0, again.stdout
+    assert [*rows(tmp_path / "results/mine/cls.csv")[0]][:3] == ["name", "mass", "lsp"]
+
+
 def test_everything_is_made_under_the_signals_own_name(run: Path) -> None:
     for file in ("contours.json", "exclusion.png", "exclusion.pdf", "provenance.json"):
         assert (run / "as_yields" / file).stat().st_size > 0

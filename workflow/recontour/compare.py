@@ -32,8 +32,10 @@ def compare(
       the axes' unit, over 1000 places at equal distances along the published contour as far as it
       lies within our region (`covered`: that share of its length), whatever its vertices are. A
       closed published contour, which may follow the edge of the grid, is compared with the outline
-      of our excluded area: our contour, and the edge of our region where the area ends at it;
-    - overlap, the intersection over union of the excluded areas within our region;
+      of our excluded area: our contour, and the edge of our region where the area ends at it. None
+      where the axes have different units or one is logarithmic: `no_distances` says so;
+    - overlap, the intersection over union of the excluded areas within our region, as the axes show
+      them;
     - the points where "inside the published contour" and CLs < 0.05 disagree.
 
     The verdict is "reproduced" if median and p90 are at most, and overlap at least, what
@@ -43,14 +45,11 @@ def compare(
     none of ours, it is "not compared".
     Raises UserError for a published curve of less than two vertices.
     """
-    region = np.array(contours["region"])
     shared = [
         curve for curve in (*CURVES, *VARIED) if curve in published and curve in contours["curves"]
     ]
     curves = {
-        curve: _compare_curve(
-            curve, contours, _lines(curve, published[curve]), points, region, tolerance
-        )
+        curve: _compare_curve(curve, contours, _lines(curve, published[curve]), points, tolerance)
         for curve in (shared if contours["region"] else ())
     }
     reasons = [
@@ -66,6 +65,7 @@ def compare(
         "reasons": reasons,
         "tolerance": dict(tolerance),
         "units": {axis: contours["axes"][axis].get("unit", "") for axis in contours["axes"]},
+        "no_distances": _no_distances(contours["axes"]),
         "points": {"compared": int(points.fitted.sum()), "failed": contours["points"]["failed"]},
         "curves": curves,
     }
@@ -76,13 +76,16 @@ def _compare_curve(
     contours: Mapping[str, Any],
     published: list[np.ndarray],
     points: Points,
-    region: np.ndarray,
     tolerance: Mapping[str, Any],
 ) -> dict[str, Any]:
-    fitted = points.fitted
-    plane, cls = points.plane[fitted], points.cls[curve][fitted]
+    fitted, log = points.fitted, geometry.logarithmic(contours["axes"])
+    places, cls = points.plane[fitted], points.cls[curve][fitted]
     excluded = cls < LEVEL
-    ours = [np.array(line) for line in contours["curves"][curve]]
+    region = np.array(contours["region"])
+    least = np.where(log, 1e-3 * region.min(axis=0), -np.inf)  # tables may reach 0
+    plane, region = (geometry.drawn(part, log) for part in (places, region))
+    ours = [geometry.drawn(np.array(line), log) for line in contours["curves"][curve]]
+    published = [geometry.drawn(np.maximum(line, least), log) for line in published]
 
     our_area = geometry.enclosed(ours, region, plane, excluded)
     if all(map(geometry.is_closed, published)):  # these exclude their inside, whatever we find
@@ -95,7 +98,7 @@ def _compare_curve(
     within = geometry.clip(published, region)
     covered = geometry.length(within) / geometry.length(published)
     median = p90 = largest = None
-    if ours and within:
+    if ours and within and not _no_distances(contours["axes"]):
         gaps = geometry.distances(geometry.samples(within, SAMPLES), outline)
         median, p90, largest = (round(float(np.quantile(gaps, q)), 4) for q in (0.5, 0.9, 1.0))
     overlap = geometry.overlap(published_area, our_area, region)
@@ -103,8 +106,8 @@ def _compare_curve(
     disagreements = [
         {
             "name": points.used[i],
-            "x": float(plane[i, 0]),
-            "y": float(plane[i, 1]),
+            "x": float(places[i, 0]),
+            "y": float(places[i, 1]),
             "CLs": float(cls[i]),
             "inside_published": bool(inside[i]),
         }
@@ -120,6 +123,16 @@ def _compare_curve(
     }
     reasons = _reasons(curve, result, contours["reasons"].get(curve), tolerance)
     return {"verdict": "not reproduced" if reasons else "reproduced", **result, "reasons": reasons}
+
+
+def _no_distances(axes: Mapping[str, Any]) -> str:
+    """Why there are no distances in a plane with these axes; empty if there are."""
+    units = {axis.get("unit", "") for axis in axes.values()}
+    if len(units) > 1:
+        return "x and y have different units, so that there are no distances"
+    if any(geometry.logarithmic(axes)):
+        return "an axis is logarithmic, so that there are no distances"
+    return ""
 
 
 def _reasons(

@@ -29,6 +29,9 @@ INHERITED = ("mirror", "likelihood", *PLANE_KEYS[:3], "planes")
 """What an analysis with `background_of` takes over from the analysis named, unless it gives its
 own: what belongs to the search. What belongs to the search's own signals it does not."""
 
+MACHINE = ("mirror", "network", "archive_limits", "points_per_job")
+"""General keys that say where and how work is done, and change no result."""
+
 FORMS = ("patchset", "patches", "yields")
 """The forms of a signal, one of which is given."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import contourpy
@@ -22,6 +22,9 @@ MAX_SIGNIFICANCE = 5.0
 BOUNDARY_STEPS = 80
 CROSSING = float(-ndtri(LEVEL))
 """Significance of what is just excluded."""
+EDGE_PART = 0.025
+"""How far vertices of the region lie apart in the unit square, where its edges are straight: a
+logarithmic axis bends them."""
 RASTER = 301  # contours lie within 0.3 GeV of those of a raster twice as fine
 SPLINE, CUBIC = "thin-plate spline", "cubic interpolation in the triangles between points"
 LARGEST_SPLINE = 1500
@@ -74,17 +77,21 @@ Parts = tuple[dict[str, Any], dict[str, Any]]
 def _interpolated(points: Points, axes: Mapping[str, Any], boundary: Boundary | None) -> Parts:
     fitted = points.fitted
     plane = points.plane[fitted]
-    _check(points.used, plane, boundary)
-    hull = _hull(np.vstack([plane, *_boundary_ends(plane, boundary)]))
-    scale = _Scale(hull, axes)
-    anchors = _boundary_anchors(plane, boundary, scale)
+    _check(points.used, plane, axes, boundary)
+    log = geometry.logarithmic(axes)
+    ends = _boundary_ends(plane, boundary, log)
+    scale = _Scale(np.vstack([plane, *ends]), log)
+    edge = geometry.along(*ends, BOUNDARY_STEPS + 1, log, scale.span) if ends else plane[:0]
+    hull = _hull(scale.to_unit(np.vstack([plane, *(edge if any(log) else ends)])))
+    region = scale.from_unit(geometry.subdivided(hull, EDGE_PART) if any(log) else hull)
+    anchors = _boundary_anchors(plane, edge, scale)
     significance = {
         curve: np.clip(-ndtri(points.cls[curve][fitted]), -MAX_SIGNIFICANCE, MAX_SIGNIFICANCE)
         for curve in _curves(points)
     }
     ticks = np.linspace(0.0, 1.0, RASTER)
     raster = np.stack(np.meshgrid(ticks, ticks), axis=-1)
-    within = _corners_within(scale.from_unit(raster.reshape(-1, 2)).reshape(raster.shape), hull)
+    within = _corners_within(raster, hull)
     places = scale.to_unit(np.vstack([plane, anchors]))
     heights = np.zeros((len(places), len(significance)))
     heights[: len(plane)] = np.column_stack(list(significance.values()))
@@ -96,19 +103,21 @@ def _interpolated(points: Points, axes: Mapping[str, Any], boundary: Boundary | 
     curves, reasons, areas = {}, {}, {}
     for curve, field in fields.items():
         lines = contourpy.contour_generator(ticks, ticks, field).lines(CROSSING)
-        curves[curve] = _rounded(geometry.clip([scale.from_unit(line) for line in lines], hull))
+        curves[curve] = _rounded(map(scale.from_unit, geometry.clip(lines, hull)))
         cls = points.cls[curve][fitted]
         if not curves[curve]:
             reasons[curve] = reason(cls)
-        area = geometry.enclosed([*map(np.array, curves[curve])], hull, plane, cls < LEVEL)
-        areas[curve] = six_digits(geometry.size(area, hull))
+        pieces = [scale.to_unit(np.array(line)) for line in curves[curve]]
+        area = geometry.enclosed(pieces, hull, places[: len(plane)], cls < LEVEL)
+        loops = [scale.from_unit(loop) for loop in area.loops]
+        areas[curve] = six_digits(geometry.size(area._replace(loops=loops), region))
     band = np.minimum(fields["expected_m1"] - CROSSING, CROSSING - fields["expected_p1"])
     polygons, offsets = contourpy.contour_generator(
         ticks, ticks, band, fill_type=contourpy.FillType.OuterOffset
     ).filled(0.0, np.inf)
     parts = {
-        "region": _rounded([hull])[0],
-        "region_area": six_digits(geometry.size(geometry.Area([], complement=True), hull)),
+        "region": _rounded([region])[0],
+        "region_area": six_digits(geometry.size(geometry.Area([], complement=True), region)),
         "curves": curves,
         "excluded_area": areas,
         "reasons": reasons,
@@ -152,8 +161,8 @@ def _curves(points: Points) -> list[str]:
 def _corners_within(raster: np.ndarray, hull: np.ndarray) -> np.ndarray:
     """Which places of a raster (r, r, 2) are corners of cells that reach into the hull: (r, r).
 
-    How deep a place lies inside of an edge's line grows or falls steadily along a row and a column,
-    on a logarithmic axis, too; so a cell reaches as deep as its deepest corner.
+    How deep a place lies inside of an edge's line grows or falls steadily along a row and a column;
+    so a cell reaches as deep as its deepest corner.
     """
     cells = np.ones((len(raster) - 1, len(raster) - 1), dtype=bool)
     for start, end in zip(hull, np.roll(hull, -1, axis=0), strict=True):
@@ -179,7 +188,9 @@ def _cubic(places: np.ndarray, heights: np.ndarray, others: np.ndarray) -> np.nd
     return surface
 
 
-def _check(names: list[str], plane: np.ndarray, boundary: Boundary | None) -> None:
+def _check(
+    names: list[str], plane: np.ndarray, axes: Mapping[str, Any], boundary: Boundary | None
+) -> None:
     if len(names) < 3:
         raise UserError(
             f"a contour needs at least three points, found {len(names)}; select more of them"
@@ -192,7 +203,13 @@ def _check(names: list[str], plane: np.ndarray, boundary: Boundary | None) -> No
                 f"({x:g}, {y:g}) of the plane of the axes; select one point a place"
             )
         places[x, y] = name
-        if boundary and boundary[0] * x + boundary[1] * y < boundary[2] - 1e-9 * abs(boundary[2]):
+        for axis, value in (("x", x), ("y", y)):
+            if axes[axis].get("scale") == "log" and value <= 0:
+                raise UserError(
+                    f'the axis {axis} ("{printable(axes[axis]["label"])}") is logarithmic, but '
+                    f"reaches {value:g}; leave out the point there, or make the axis linear"
+                )
+        if boundary and beyond(boundary, (x, y)):
             raise UserError(
                 f'point "{printable(name)}" at ({x:g}, {y:g}) lies beyond the kinematic boundary '
                 f"{boundary[0]:g}·x + {boundary[1]:g}·y ≥ {boundary[2]:g}; correct the config key "
@@ -200,20 +217,34 @@ def _check(names: list[str], plane: np.ndarray, boundary: Boundary | None) -> No
             )
 
 
-def _boundary_ends(plane: np.ndarray, boundary: Boundary | None) -> list[np.ndarray]:
+def beyond(boundary: Sequence[float], place: Sequence[float]) -> bool:
+    """Whether a place does not meet a·x + b·y ≥ c, or a·x ≥ c, save for rounding."""
+    *normal, offset = boundary
+    terms = [factor * value for factor, value in zip(normal, place, strict=True)]
+    return sum(terms) < offset - 1e-9 * max(map(abs, (*terms, offset)))
+
+
+def _boundary_ends(
+    plane: np.ndarray, boundary: Boundary | None, log: Sequence[bool]
+) -> list[np.ndarray]:
     """Where the boundary runs along the points: between its crossings with the lines of their
-    bounding box, as far as these are not further than a tenth of the box away from it."""
+    bounding box, as far as these are not further than a tenth of the box away from it, as the axes
+    show it."""
     if boundary is None:
         return []
     a, b, c = boundary
-    low, high = plane.min(axis=0), plane.max(axis=0)
+    (left, bottom), (right, top) = plane.min(axis=0), plane.max(axis=0)
+    crossings = [(x, (c - a * x) / b) for x in (left, right) if b]
+    crossings += [((c - b * y) / a, y) for y in (bottom, top) if a]
+    places = np.array(crossings)
+    places = places[((places > 0.0) | ~np.array(log)).all(axis=1)]
+    shown = geometry.drawn(plane, log)
+    low, high = shown.min(axis=0), shown.max(axis=0)
     margin = 0.1 * (high - low)
-    crossings = [(x, (c - a * x) / b) for x in (low[0], high[0]) if b]
-    crossings += [((c - b * y) / a, y) for y in (low[1], high[1]) if a]
     near = [
         place
-        for place in np.array(crossings)
-        if np.all(place >= low - margin) and np.all(place <= high + margin)
+        for place, at in zip(places, geometry.drawn(places, log), strict=True)
+        if np.all(at >= low - margin) and np.all(at <= high + margin)
     ]
     if not near:
         return []
@@ -222,12 +253,11 @@ def _boundary_ends(plane: np.ndarray, boundary: Boundary | None) -> list[np.ndar
     return [] if np.array_equal(*ends) else ends
 
 
-def _boundary_anchors(plane: np.ndarray, boundary: Boundary | None, scale: _Scale) -> np.ndarray:
-    """Places along the boundary, shape (n, 2), but none next to a point, whose own CLs counts."""
-    ends = _boundary_ends(plane, boundary)
-    if not ends:
-        return np.empty((0, 2))
-    places = np.linspace(*ends, BOUNDARY_STEPS + 1)
+def _boundary_anchors(plane: np.ndarray, places: np.ndarray, scale: _Scale) -> np.ndarray:
+    """Those of the `places` along the boundary that are not next to a point, whose own CLs counts,
+    shape (n, 2)."""
+    if not len(places):
+        return places
     unit = scale.to_unit(places)
     steps = np.hypot(*np.gradient(unit, axis=0).T)
     gaps, _ = KDTree(scale.to_unit(plane)).query(unit)
@@ -235,9 +265,9 @@ def _boundary_anchors(plane: np.ndarray, boundary: Boundary | None, scale: _Scal
 
 
 def _hull(places: np.ndarray) -> np.ndarray:
-    low, span = places.min(axis=0), np.ptp(places, axis=0)
+    """The convex hull of places in the unit square."""
     try:
-        return places[ConvexHull((places - low) / np.where(span > 0, span, 1.0)).vertices]
+        return places[ConvexHull(places).vertices]
     except QhullError:
         raise UserError(
             "the points lie on a line of the plane of the axes, where no contour can be drawn; "
@@ -246,29 +276,19 @@ def _hull(places: np.ndarray) -> np.ndarray:
 
 
 class _Scale:
-    """Coordinates in which the bounding box of `hull` is the unit square."""
+    """Coordinates in which the bounding box of places, as the axes show it, is the unit square."""
 
-    def __init__(self, hull: np.ndarray, axes: Mapping[str, Any]) -> None:
-        self.log = [axes[axis].get("scale") == "log" for axis in ("x", "y")]
-        for axis, log, lowest in zip(("x", "y"), self.log, hull.min(axis=0), strict=True):
-            if log and lowest <= 0:
-                raise UserError(
-                    f'the axis {axis} ("{printable(axes[axis]["label"])}") is logarithmic, but '
-                    f"reaches {lowest:g}; leave out the point there, or make the axis linear"
-                )
-        self.low, self.span = np.zeros(2), np.ones(2)
-        corners = self.to_unit(hull)
-        self.low, self.span = corners.min(axis=0), np.ptp(corners, axis=0)
+    def __init__(self, places: np.ndarray, log: Sequence[bool]) -> None:
+        self.log = log
+        shown = geometry.drawn(places, log)
+        self.low, span = shown.min(axis=0), np.ptp(shown, axis=0)
+        self.span = np.where(span > 0, span, 1.0)
 
     def to_unit(self, places: np.ndarray) -> np.ndarray:
-        columns = [np.log(v) if log else v for v, log in zip(places.T, self.log, strict=True)]
-        return (np.column_stack(columns) - self.low) / self.span
+        return (geometry.drawn(places, self.log) - self.low) / self.span
 
     def from_unit(self, places: np.ndarray) -> np.ndarray:
-        columns = (self.low + self.span * places).T
-        return np.column_stack(
-            [np.exp(v) if log else v for v, log in zip(columns, self.log, strict=True)]
-        )
+        return geometry.undrawn(self.low + self.span * places, self.log)
 
 
 def reason(cls: np.ndarray) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 from scipy.special import ndtr, ndtri
 
-from recontour.contour import CROSSING, MAX_SIGNIFICANCE, reason
+from recontour.contour import CROSSING, MAX_SIGNIFICANCE, beyond, reason
 from recontour.errors import UserError, printable
 from recontour.points import COLUMNS, LEVEL, Points, six_digits
 
@@ -117,12 +117,11 @@ def _check(
             f"{x[0]:g}; leave out the point there, or make the axis linear"
         )
     if boundary:
-        a, c = boundary
         for name, place in zip(names, x, strict=True):
-            if a * place < c - 1e-9 * abs(c):
+            if beyond(boundary, (place,)):
                 raise UserError(
                     f'point "{printable(name)}" at {place:g} lies beyond the kinematic boundary '
-                    f"{a:g}·x ≥ {c:g}; correct the config key boundary"
+                    f"{boundary[0]:g}·x ≥ {boundary[1]:g}; correct the config key boundary"
                 )
 
 

@@ -119,7 +119,8 @@ class _Download:
 
     def _attempt(self, session: requests.Session, url: str) -> str:
         """One request, and its answer's body; returns the final URL, masked."""
-        held = self._held()
+        # of what is of unknown size, nobody can tell whether a part belongs to the rest
+        held = 0 if self.size is None else self._held()
         headers = dict(self.headers)
         if held and held == self.size:  # an earlier run was stopped between download and check
             self.resumed = True

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, PathPatch, Polygon
 from matplotlib.path import Path as Outline
 
-from recontour import style
+from recontour import geometry, style
 from recontour.points import LEVEL, Points
 
 PUBLISHED_CURVES: dict[str, dict[str, Any]] = {
@@ -105,7 +105,7 @@ def axis_title(axis: Mapping[str, Any]) -> str:
 def draw_forbidden(axes: Axes, contours: Mapping[str, Any]) -> None:
     if not contours["method"]["boundary_places"]:
         return
-    outline, line = forbidden(contours["boundary"], axes.get_xlim(), axes.get_ylim())
+    outline, line = forbidden(contours, axes.get_xlim(), axes.get_ylim())
     if not len(line):
         return
     axes.add_patch(Polygon(outline, label="_forbidden", zorder=0.5, **FORBIDDEN))
@@ -115,24 +115,28 @@ def draw_forbidden(axes: Axes, contours: Mapping[str, Any]) -> None:
 
 
 def forbidden(
-    boundary: Sequence[float], x: tuple[float, float], y: tuple[float, float]
+    contours: Mapping[str, Any], x: tuple[float, float], y: tuple[float, float]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Where a·x + b·y < c between the limits of the axes: the outline, shape (n, 2), and the part
     of it that is the boundary, shape (200, 2), a curve if an axis is logarithmic. Both are empty
     where the axes end at the boundary."""
-    *normal, offset = boundary
+    *normal, offset = contours["boundary"]
     corners = np.array([[x[0], y[0]], [x[1], y[0]], [x[1], y[1]], [x[0], y[1]]])
-    outline, ends = [], []
-    for start, end in zip(corners, np.roll(corners, -1, axis=0), strict=True):
-        before, after = (corner @ normal - offset for corner in (start, end))
-        if before < 0:
-            outline.append(start)
-        if (before < 0) != (after < 0):
-            ends.append(start + before / (before - after) * (end - start))
-            outline.append(ends[-1])
-    if not ends:
+    beyond = corners @ normal < offset
+    if beyond.all() or not beyond.any():
         return np.empty((0, 2)), np.empty((0, 2))
-    return np.array(outline), np.linspace(*sorted(ends, key=tuple), 200)
+    first = int(np.flatnonzero(beyond & ~np.roll(beyond, 1))[0])
+    corners, beyond = np.roll(corners, -first, axis=0), np.roll(beyond, -first)
+    inside = corners[beyond]  # one after the other, as a line has two sides
+    last = corners[len(inside) % 4]
+    leave, enter = (
+        start + (start @ normal - offset) / ((start - end) @ normal) * (end - start)
+        for start, end in ((inside[-1], last), (inside[0], corners[-1]))
+    )
+    log = geometry.logarithmic(contours["axes"])
+    size = np.ptp(geometry.drawn(corners, log), axis=0)
+    line = geometry.along(leave, enter, 200, log, size)
+    return np.vstack([inside, line]), line if tuple(leave) < tuple(enter) else line[::-1]
 
 
 def _write_along(axes: Axes, line: np.ndarray, text: str, above: bool) -> None:

@@ -46,10 +46,10 @@ def _equal(a: Any, b: Any) -> bool:
 
 
 _COMPARISONS: dict[type, Callable[[Any, Any], bool]] = {
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
+    ast.Lt: lambda a, b: a < b and not _equal(a, b),
+    ast.LtE: lambda a, b: a <= b or _equal(a, b),
+    ast.Gt: lambda a, b: a > b and not _equal(a, b),
+    ast.GtE: lambda a, b: a >= b or _equal(a, b),
     ast.Eq: _equal,
     ast.NotEq: lambda a, b: not _equal(a, b),
 }
@@ -64,7 +64,8 @@ class _Wrong(Exception):
 
 @dataclass(frozen=True)
 class Formula:
-    """A formula of labels: call it with the values of a point; the value is finite.
+    """A formula of labels: call it with the values of a point; the value is finite, and has twelve
+    digits, lest rounding make two places of one.
 
     Raises UserError if the values do not allow it, such as the logarithm of zero.
     """
@@ -78,7 +79,7 @@ class Formula:
             value = self.evaluate(values)
             if not math.isfinite(value):
                 raise _Wrong("the result is not finite")
-            return value
+            return value if isinstance(value, bool) else float(f"{value:.12g}")
         except (_Wrong, ArithmeticError, ValueError, TypeError) as error:
             shown = ", ".join(f"{label} = {value}" for label, value in values.items())
             raise UserError(

@@ -6,14 +6,16 @@ is a convex polygon, shape (k, 2), vertices counterclockwise, the first not repe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 SCAN_LINES = 1000  # overlaps come out within 1e-4 of the limit of infinitely many lines
 EDGE_PARTS = 100
 """Parts of an edge of the region, each of which bounds an area or does not."""
+FINE = 2001
+"""Places by which a straight line is followed on logarithmic axes."""
 _ON_EDGE = 1e-6  # of the region's size: vertices are stored with six significant digits
 
 
@@ -37,6 +39,50 @@ class Area(NamedTuple):
         result = np.empty_like(inside)
         result[order] = inside
         return result
+
+
+def logarithmic(axes: Mapping[str, Any]) -> list[bool]:
+    """Which of the axes are, in the order of their names."""
+    return [axes[axis].get("scale") == "log" for axis in sorted(axes)]
+
+
+def drawn(places: np.ndarray, logarithmic: Sequence[bool]) -> np.ndarray:
+    """Places of a plane, shape (n, axes), as axes show them: by the logarithm of what is on a
+    `logarithmic` one."""
+    columns = [np.log(v) if log else v for v, log in zip(places.T, logarithmic, strict=True)]
+    return np.column_stack(columns)
+
+
+def undrawn(places: np.ndarray, logarithmic: Sequence[bool]) -> np.ndarray:
+    """The inverse of `drawn`."""
+    columns = [np.exp(v) if log else v for v, log in zip(places.T, logarithmic, strict=True)]
+    return np.column_stack(columns)
+
+
+def subdivided(ring: np.ndarray, longest: float) -> np.ndarray:
+    """A polygon with its edges in parts that are not longer than that."""
+    places = []
+    for start, end in zip(ring, np.roll(ring, -1, axis=0), strict=True):
+        parts = int(np.ceil(np.hypot(*(end - start)) / longest))
+        places += [start + i / parts * (end - start) for i in range(parts)]
+    return np.array(places)
+
+
+def along(
+    start: np.ndarray, end: np.ndarray, number: int, logarithmic: Sequence[bool], size: np.ndarray
+) -> np.ndarray:
+    """So many places on the way from `start` to `end`, which is straight in the plane, at equal
+    distances as axes show it that span `size` (see `drawn`): shape (number, 2)."""
+    shares = [np.linspace(0.0, 1.0, FINE)]
+    for a, b, log in zip(start, end, logarithmic, strict=True):
+        if log and a != b:
+            shares.append((np.geomspace(a, b, FINE) - a) / (b - a))
+    share = np.unique(np.clip(np.concatenate(shares), 0.0, 1.0))
+    places = start + share[:, None] * (end - start)
+    steps = np.diff(drawn(places, logarithmic) / size, axis=0)
+    arc = np.concatenate([[0.0], np.cumsum(np.hypot(*steps.T))])
+    share = np.interp(np.linspace(0.0, arc[-1], number), arc, share)
+    return np.asarray(start + share[:, None] * (end - start))
 
 
 def is_closed(line: np.ndarray) -> bool:

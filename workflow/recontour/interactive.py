@@ -117,7 +117,7 @@ def _draw_band(plot: Any, contours: Mapping[str, Any], view: View) -> None:
 def _draw_forbidden(plot: Any, contours: Mapping[str, Any], view: View) -> None:
     if not contours["method"]["boundary_places"]:
         return
-    outline, line = static.forbidden(contours["boundary"], view["x"], view["y"])
+    outline, line = static.forbidden(contours, view["x"], view["y"])
     if not len(line):
         return
     _fill(

@@ -135,7 +135,8 @@ def compare(
         reason = "published limits are on cross-sections: set the config key cross_sections"
         return {"verdict": "not compared", "reasons": [reason]}
     rows = [row for row in rows if row["name"] in places]
-    theirs = {(x, y): limit for x, y, limit in published}
+    theirs = {_nine_digits((x, y)): limit for x, y, limit in published}
+    places = {name: _nine_digits(place) for name, place in places.items()}
     both = [
         {
             "name": row["name"],
@@ -146,19 +147,29 @@ def compare(
             "ratio": row[ON_CROSS_SECTION[0]] / theirs[places[row["name"]]],
         }
         for row in rows
-        if row["status"] == "ok" and places[row["name"]] in theirs
+        if row[ON_CROSS_SECTION[0]] is not None and places[row["name"]] in theirs
     ]
     if not both:
         reason = "no point has a limit in our table and in the published one"
         return {"verdict": "not compared", "reasons": [reason]}
-    compared = {(entry["x"], entry["y"]) for entry in both}
     ratios = [entry["ratio"] for entry in both]
     return {
         "verdict": "compared",
         "reasons": [],
         "points": len(both),
         "ratio": {name: float(np.quantile(ratios, q)) for name, q in QUANTILES.items()},
-        "only_ours": [row["name"] for row in rows if places[row["name"]] not in compared],
-        "only_published": sorted(place for place in theirs if place not in compared),
+        "only_ours": [row["name"] for row in rows if places[row["name"]] not in theirs],
+        "only_published": sorted(theirs.keys() - places.values()),
+        "without_limit": [
+            row["name"]
+            for row in rows
+            if row[ON_CROSS_SECTION[0]] is None and places[row["name"]] in theirs
+        ],
         "compared": both,
     }
+
+
+def _nine_digits(place: tuple[float, float]) -> tuple[float, float]:
+    """A place of the plane, as tables and formulas agree on it."""
+    x, y = (float(f"{value:.9g}") for value in place)
+    return x, y

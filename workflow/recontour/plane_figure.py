@@ -140,9 +140,11 @@ def _print(axes: Axes, plane: np.ndarray, texts: Sequence[str]) -> None:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """1, 2 and 5 times powers of ten within the range."""
+    """1, 2 and 5 times powers of ten within the range; of one that holds fewer than two, its ends
+    and two numbers between them."""
     powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
-    return [m * 10.0**k for k in powers for m in (1, 2, 5) if low <= m * 10.0**k <= high]
+    round_ones = [m * 10.0**k for k in powers for m in (1, 2, 5) if low <= m * 10.0**k <= high]
+    return round_ones if len(round_ones) > 1 else np.geomspace(low, high, 4).tolist()
 
 
 def _digits(value: float) -> str:

@@ -11,7 +11,9 @@ import numpy as np
 from recontour import formula
 from recontour.config import PLANE_KEYS, Scan
 from recontour.errors import UserError, known, printable
+from recontour.geometry import drawn, logarithmic
 from recontour.likelihood import Point
+from recontour.points import spanned
 
 NEEDED = {1: 2, 2: 3}
 """Points that a curve over one axis, or a contour over two, takes."""
@@ -99,7 +101,9 @@ def _plane(
     on_plane = {point.name for point in listed}
     points = tuple(point for point in scan.points if point.name in on_plane)
     places = _places(points, labels, axes, key)
-    can_draw = len(points) > 0 and np.linalg.matrix_rank(places - places[0]) == len(axes)
+    log = logarithmic(axes)
+    above = bool((places[:, log] > 0.0).all())
+    can_draw = spanned(drawn(places, log) if above else places)
     if len(points) == len(listed) >= NEEDED[len(axes)] and not can_draw:
         raise UserError(
             f"{key}/axes: all {len(points)} points lie on a line; draw CLs over the axis x alone, "
@@ -121,7 +125,7 @@ def _plane(
         settings["published"],
         settings["tolerance"],
         points,
-        bool(can_draw),
+        can_draw,
     )
 
 

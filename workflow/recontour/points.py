@@ -129,8 +129,12 @@ def excluded(rows: Iterable[Mapping[str, Any]]) -> tuple[int, int]:
 
 
 def spanned(places: np.ndarray) -> bool:
-    """Do these places, shape (n, 2), span a plane or, of shape (n, 1), a line?"""
-    return len(places) > 0 and np.linalg.matrix_rank(places - places[0]) == places.shape[1]
+    """Do these places, shape (n, 2), span a plane or, of shape (n, 1), a line? (They do not if they
+    are that close to one.)"""
+    size = np.ptp(places, axis=0) if len(places) else np.zeros(1)
+    if not size.all():
+        return False
+    return bool(np.linalg.matrix_rank((places - places[0]) / size, tol=1e-6) == places.shape[1])
 
 
 def six_digits(value: float) -> float:

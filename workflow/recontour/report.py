@@ -81,9 +81,12 @@ def quality(rows: Sequence[Row], seconds: Sequence[float]) -> dict[str, str]:
     return found
 
 
-def in_words(curve: str, found: Mapping[str, Any], unit: str) -> str:
-    """How a contour compares with the published one, `found` for it by `compare.compare`."""
-    if found["median"] is None:
+def in_words(curve: str, found: Mapping[str, Any], unit: str, no_distances: str = "") -> str:
+    """How a contour compares with the published one, `found` for it by `compare.compare`, which
+    also says why there are no distances, if there are none."""
+    if no_distances:
+        words = [f"Of the {curve} contours, {no_distances}."]
+    elif found["median"] is None:
         words = [f"There is no {curve} contour of ours near the published one."]
     else:
         words = [
@@ -110,7 +113,10 @@ def _plane(plane: Plane) -> dict[str, Any]:
         "figure": pages.data_uri(plane.figure),
         "comparison": plane.comparison,
         "unit": f" [{unit}]" if unit else "",
-        "words": [in_words(curve, found, unit) for curve, found in curves.items()],
+        "words": [
+            in_words(curve, found, unit, plane.comparison["no_distances"])
+            for curve, found in curves.items()
+        ],
     }
 
 

@@ -16,6 +16,7 @@ import yaml
 from recontour import regions
 from recontour.discover import Patches
 from recontour.likelihood import Point
+from recontour.points import spanned
 
 UNKNOWN = "# unknown:"
 """Begins a comment on what the archive does not tell."""
@@ -122,7 +123,7 @@ def _plane(labels: Sequence[str], points: Sequence[Point]) -> list[str]:
         rows = [row for row in rows if tuple(row[label] for label in fixed) == chosen]
     if len(shown) == 2:
         places = np.array([[float(row[label]) for label in shown] for row in rows])
-        if np.linalg.matrix_rank(places - places[0]) < 2:
+        if not spanned(places):
             shown = _along(shown, places)
     lines.append(f"  axes:  {UNKNOWN} the titles and units")
     for axis, label in zip("xy", shown, strict=False):

@@ -50,7 +50,8 @@ def write(
     index = patches.read_index(options.patches, options.points)
     chosen = selection.select(index.patches, options.points)
     name = Path(options.output).stem
-    with Journal(options.journal, name, _context(options, inputs), chosen) as journal:
+    context = _context(options, index.labels, inputs)
+    with Journal(options.journal, name, context, chosen) as journal:
         known = dict(journal.entries)
         missing = [patch for patch in chosen if patch not in known]
         print(f"{len(chosen)} rows, {len(known)} of them known from an earlier job")
@@ -92,7 +93,7 @@ def _computed(
         yield patch, row, seconds
 
 
-def _context(options: argparse.Namespace, inputs: Sequence[str]) -> str:
+def _context(options: argparse.Namespace, labels: Sequence[str], inputs: Sequence[str]) -> str:
     """All that rows depend on, save for their patches."""
     files = {
         "backgrounds": [options.members / file for file in options.backgrounds.values()],
@@ -101,5 +102,9 @@ def _context(options: argparse.Namespace, inputs: Sequence[str]) -> str:
     }
     sums = {what: [sha256(path) for path in paths] for what, paths in files.items()}
     versions = {"numpy": np.__version__, "scipy": scipy.__version__}
-    own = {"measurement": options.measurement, "regions": list(options.backgrounds)}
+    own = {
+        "measurement": options.measurement,
+        "regions": list(options.backgrounds),
+        "labels": list(labels),
+    }
     return json.dumps(sums | versions | own)

@@ -63,10 +63,13 @@ def agreement(comparison: Mapping[str, Any]) -> Iterator[str]:
     unit = comparison["units"]["x"]
     for curve, found in comparison["curves"].items():
         others = ", ".join(point["name"] for point in found["disagreements"]) or "none"
+        distances = comparison["no_distances"] or (
+            f"distance median {_short(found['median'])} {unit}, 90 % "
+            f"{_short(found['p90'])} {unit}, largest {_short(found['max'])} {unit}"
+        )
         yield (
-            f"  {curve:11} {found['verdict']}: distance median {_short(found['median'])} {unit}, "
-            f"90 % {_short(found['p90'])} {unit}, largest {_short(found['max'])} {unit}; overlap "
-            f"{_short(found['overlap'])}; points on the other side: {others}"
+            f"  {curve:11} {found['verdict']}: {distances}; overlap {_short(found['overlap'])}; "
+            f"points on the other side: {others}"
         )
     for reason in comparison["reasons"]:
         yield f"  because     {reason}"

@@ -299,10 +299,18 @@ def exported(analyses):
     ]
 
 
-def effective_config(wildcards, output):
-    """The config of the job's analysis with all defaults; derived, like `run`."""
+def effective_config(wildcards):
+    """The config of the job's analysis with all defaults, but for what is the machine's."""
+    general = {
+        key: value for key, value in config.items() if key not in configuration.MACHINE
+    }
     analysis = {wildcards.analysis: ANALYSES[wildcards.analysis]}
-    return json.dumps(config | {"run": [wildcards.analysis], "analyses": analysis})
+    return json.dumps(general | {"run": [wildcards.analysis], "analyses": analysis})
+
+
+def machine_config(wildcards, output):
+    """What the config says of the machine; derived, like `run`."""
+    return json.dumps({key: config[key] for key in configuration.MACHINE})
 
 
 def summaries(analyses):

@@ -23,8 +23,10 @@ rule provenance:
     params:
         run=run,
         config=effective_config,
+        machine=machine_config,
     shell:
-        "{params.run}/provenance.py --config {params.config:q} --verification {input.verification:q}"
+        "{params.run}/provenance.py --config {params.config:q} --machine {params.machine:q}"
+        " --verification {input.verification:q}"
         " --inputs {input.inputs:q} --results {input.cls:q} {input.drawn:q}"
         " --output {output:q} {input.downloads:q} > {log:q} 2>&1"
 

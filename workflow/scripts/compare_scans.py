@@ -32,12 +32,13 @@ def main() -> None:
     curves = {curve: list(map(np.array, other["curves"][curve])) for curve in SHOWN}
     curves = {curve: lines for curve, lines in curves.items() if lines}
     print("\n".join(differences(ours, theirs)))
-    for curve, found in compare.compare(contours, curves, ours, {})["curves"].items():
+    comparison = compare.compare(contours, curves, ours, {})
+    for curve, found in comparison["curves"].items():
         median, p90, largest = (number(found[key], ".3g") for key in ("median", "p90", "max"))
-        print(
-            f"{curve} contours: distance median {median}, 90 % {p90}, largest {largest} "
-            f"{contours['axes']['x'].get('unit', '')}; overlap {number(found['overlap'], '.3f')}"
+        distances = comparison["no_distances"] or (
+            f"distance median {median}, 90 % {p90}, largest {largest} {comparison['units']['x']}"
         )
+        print(f"{curve} contours: {distances}; overlap {number(found['overlap'], '.3f')}")
     title = options.title or f"{options.ours.name} over {options.theirs.name}"
     figure.draw(contours, ours, curves, title, (), options.out, options.theirs.name)
 

@@ -16,6 +16,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", required=True, type=json.loads, help="JSON: effective config")
+    parser.add_argument("--machine", required=True, type=json.loads, help="JSON: the rest of it")
     parser.add_argument("--verification", required=True, help="report on the likelihood")
     parser.add_argument("--inputs", required=True, nargs="+", help="tables beside the config")
     parser.add_argument("--results", required=True, nargs="+", help="files to list with checksums")
@@ -24,7 +25,7 @@ def main() -> None:
     options = parser.parse_args()
 
     content = provenance.provenance(
-        options.config,
+        options.config | options.machine,
         options.downloads,
         options.inputs,
         options.verification,
