@@ -114,12 +114,8 @@ def minimize(
         least: rate below which a bin's term is extended, see `likelihood.LEAST_RATE`.
     """
     model, n_fits = problem.model, len(start)
-    low = np.where(problem.fixed, -np.inf, problem.low)  # a test may lie beyond the bounds
-    high = np.where(problem.fixed, np.inf, problem.high)
-    problem = Problem(model, problem.data, problem.fixed, low, high)
-    x = np.minimum(np.maximum(start, low), high)
     result = Minimum(
-        x=x.copy(),
+        x=np.empty_like(start),
         bins=np.empty_like(problem.data.counts),
         value=np.full(n_fits, np.inf),
         edm=np.full(n_fits, np.inf),
@@ -128,20 +124,10 @@ def minimize(
         indefinite=np.zeros(n_fits, dtype=bool),
         iterations=np.zeros(n_fits, dtype=np.intp),
     )
-    fits = _Fits(
-        problem,
-        np.arange(n_fits),
-        x,
-        wall=np.zeros_like(problem.data.counts),
-        stiffness=np.full_like(problem.data.counts, WALL),
-        gap=np.full_like(problem.data.counts, np.inf),
-        side=np.where(x < 0.0, -1.0, 1.0),
-        kinks=any_of(model.kinked),
-        turned=np.zeros(x.shape, dtype=bool),
-        least=least,
-    )
+    fits = _begun(problem, start, least)
+    result.x[...] = fits.x
     if known is not None:
-        fits.keep((distance(model, x, known.x) >= SAME_BASIN).nonzero()[0])
+        fits.keep((distance(model, fits.x, known.x) >= SAME_BASIN).nonzero()[0])
         if not len(fits.rows):
             return result
     many = np.asarray((problem.data.counts > MANY).any(axis=1))
@@ -152,25 +138,10 @@ def minimize(
             fits.build(building, building & (edm < 0.01 * now.unsettled), now.pressure)
         if fits.turn(now.gradient) or any_of(building):
             now = fits.evaluate(fits.x)
-        rows, x = fits.rows, fits.x
-        low, high = fits.confined()
-        fixed = fits.problem.fixed
-        held = fixed | _pushed_out(x, now.gradient, low, high)
-        gradient = np.where(held, 0.0, now.gradient)
-        matrices = hessians(model, now)
-        newton = newton_step(matrices, now.unsettled, gradient, held, low - x, high - x)
-        result.x[rows] = x
-        result.bins[rows] = now.rates.bins
-        result.value[rows] = now.value
-        result.edm[rows] = newton.edm
-        result.gradient[rows] = np.abs(gradient).max(axis=1, initial=0.0)
-        result.indefinite[rows] |= newton.indefinite
-        result.iterations[rows] = iteration
+        rows, step = fits.rows, _propose(fits, now)
+        newton, target = step.newton, step.target
+        _note(result, fits, now, step, iteration)
 
-        target = np.minimum(np.maximum(x + newton.step, low), high)
-        pinned = newton.pinned != 0
-        if any_of(pinned):
-            target = np.where(newton.pinned < 0, low, np.where(newton.pinned > 0, high, target))
         going_on = np.ones(len(rows), dtype=bool)
         if known is not None:
             at, lowest = known.x[rows], known.value[rows]
@@ -179,18 +150,13 @@ def minimize(
             if not any_of(going_on):
                 break
         there = fits.evaluate(target)
-        slope = (gradient * (target - x)).sum(axis=1)
-        too_high = going_on & _too_high(there.value, now.value, slope)
-        holds = held | pinned, fixed
+        too_high = going_on & _too_high(there.value, now.value, step.slope)
         near = (newton.edm < SETTLED) & (~many[rows] | (edm < EDM_TOLERANCE))
         settled = (going_on & near & ~newton.saddle & ~newton.indefinite).nonzero()[0]
         if len(settled):
-            done = _finish(
-                fits, target, there, settled, newton, holds, (low, high), matrices, result
-            )
-            going_on[done] = False
+            going_on[_finish(fits, step, there, settled, result)] = False
         if any_of(too_high & going_on):
-            stuck = _backtrack(fits, target, there, now.value, slope, too_high & going_on, newton)
+            stuck = _backtrack(fits, step, there, now.value, too_high & going_on)
             result.converged[rows[stuck]] = newton.saddle[stuck]
             going_on[stuck] = False
         if known is not None:
@@ -205,6 +171,29 @@ def minimize(
             fits.keep(left)
             now, edm = now.take(left), edm[left]
     return result
+
+
+class _Step(NamedTuple):
+    """The next step of every fit that is not finished.
+
+    Attributes:
+        low, high: bounds that confine it (n, P)
+        held: parameters that are fixed, or stay at a bound in it or from its end on (n, P)
+        gradient: of the objective where it begins, 0 along parameters that take no part (n, P)
+        hessians: there
+        newton: what the quadratic model makes of them
+        target: where it leads (n, P)
+        slope: of the objective on the way to the target (n,)
+    """
+
+    low: Array
+    high: Array
+    held: Flags
+    gradient: Array
+    hessians: Hessians
+    newton: Newton
+    target: Array
+    slope: Array
 
 
 @dataclass(slots=True)
@@ -287,40 +276,78 @@ class _Fits:
         self.turned = self.turned[rows]
 
 
+def _begun(problem: Problem, start: Array, least: float) -> _Fits:
+    """Fits of a `problem` at their `start` (N, P), as far as it lies within bounds."""
+    model, counts = problem.model, problem.data.counts
+    low = np.where(problem.fixed, -np.inf, problem.low)  # a test may lie beyond the bounds
+    high = np.where(problem.fixed, np.inf, problem.high)
+    x = np.minimum(np.maximum(start, low), high)
+    return _Fits(
+        Problem(model, problem.data, problem.fixed, low, high),
+        np.arange(len(x)),
+        x,
+        wall=np.zeros_like(counts),
+        stiffness=np.full_like(counts, WALL),
+        gap=np.full_like(counts, np.inf),
+        side=np.where(x < 0.0, -1.0, 1.0),
+        kinks=any_of(model.kinked),
+        turned=np.zeros(x.shape, dtype=bool),
+        least=least,
+    )
+
+
+def _propose(fits: _Fits, now: Evaluation) -> _Step:
+    """The Newton step of each of the `fits` from where it is `now`."""
+    x = fits.x
+    low, high = fits.confined()
+    held = fits.problem.fixed | _pushed_out(x, now.gradient, low, high)
+    gradient = np.where(held, 0.0, now.gradient)
+    matrices = hessians(fits.problem.model, now)
+    newton = newton_step(matrices, now.unsettled, gradient, held, low - x, high - x)
+    target = np.minimum(np.maximum(x + newton.step, low), high)
+    pinned = newton.pinned != 0
+    if any_of(pinned):
+        target = np.where(newton.pinned < 0, low, np.where(newton.pinned > 0, high, target))
+    slope = (gradient * (target - x)).sum(axis=1)
+    return _Step(low, high, held | pinned, gradient, matrices, newton, target, slope)
+
+
+def _note(result: Minimum, fits: _Fits, now: Evaluation, step: _Step, iteration: int) -> None:
+    """Write into the `result` where the `fits` are `now`."""
+    rows = fits.rows
+    result.x[rows] = fits.x
+    result.bins[rows] = now.rates.bins
+    result.value[rows] = now.value
+    result.edm[rows] = step.newton.edm
+    result.gradient[rows] = np.abs(step.gradient).max(axis=1, initial=0.0)
+    result.indefinite[rows] |= step.newton.indefinite
+    result.iterations[rows] = iteration
+
+
 def _too_high(value: Array, before: Array, promised: Array) -> Flags:
     """Whether the objective did not fall as the slope promised."""
     return np.asarray(~(value <= before + ARMIJO * promised + ROUNDING * (1.0 + np.abs(before))))
 
 
-def _finish(
-    fits: _Fits,
-    end: Array,
-    there: Evaluation,
-    settled: Index,
-    newton: Newton,
-    holds: tuple[Flags, Flags],
-    bounds: tuple[Array, Array],
-    matrices: Hessians,
-    result: Minimum,
-) -> Index:
-    """Those of the `settled` fits whose minimum is certain at the `end` (n, P) of their steps;
-    there, the very last step is made, and `result` filled."""
-    held, fixed = (flags[settled] for flags in holds)
-    low, high = (bound[settled] for bound in bounds)
-    end, value, slopes = end[settled], there.value[settled], there.gradient[settled]
+def _finish(fits: _Fits, step: _Step, there: Evaluation, settled: Index, result: Minimum) -> Index:
+    """Those of the `settled` fits whose minimum is certain at the end of their step; there, the
+    very last step is made, and `result` filled."""
+    held, fixed = step.held[settled], fits.problem.fixed[settled]
+    low, high, end = (part[settled] for part in (step.low, step.high, step.target))
+    value, slopes = there.value[settled], there.gradient[settled]
     freed = held & ~fixed & ~_pushed_out(end, slopes, low, high)
     gain = np.where(freed, slopes**2, 0.0)
     gradient = np.where(held, 0.0, slopes)
-    step = np.where(held, 0.0, -newton.solve(settled, gradient))
-    edm = -0.5 * (gradient * step).sum(axis=1)
+    last = np.where(held, 0.0, -step.newton.solve(settled, gradient))
+    edm = -0.5 * (gradient * last).sum(axis=1)
     certain = (there.unsettled[settled] <= UNSETTLED) & (edm < EDM_TOLERANCE)
     if fits.kinks:
         certain &= ~fits.untried(end, slopes, settled).any(axis=1)
     if any_of(freed):
-        curvature = np.maximum(matrices.gauss_newton_diagonal(settled), FLOOR)
+        curvature = np.maximum(step.hessians.gauss_newton_diagonal(settled), FLOOR)
         certain &= (gain <= NEGLIGIBLE_GAIN * curvature).all(axis=1)
-    x = np.minimum(np.maximum(end + step, low), high)
-    inside = (x == end + step).all(axis=1)
+    x = np.minimum(np.maximum(end + last, low), high)
+    inside = (x == end + last).all(axis=1)
     done = fits.rows[settled[certain]]
     result.x[done] = x[certain]
     result.bins[done] = there.rates.bins[settled[certain]]
@@ -331,26 +358,19 @@ def _finish(
     return np.asarray(settled[certain])
 
 
-def _backtrack(
-    fits: _Fits,
-    target: Array,
-    there: Evaluation,
-    value: Array,
-    slope: Array,
-    too_high: Flags,
-    newton: Newton,
-) -> Index:
-    """Shorten steps that lead `too_high`, for the objective to fall from `value` as its `slope`
-    (n,) on the way promises; `target` and `there` become where they lead then. Returns the rows
+def _backtrack(fits: _Fits, step: _Step, there: Evaluation, value: Array, too_high: Flags) -> Index:
+    """Shorten steps that lead `too_high`, for the objective to fall from `value` as its slope on
+    the way promises; the step's target and `there` become where they lead then. Returns the rows
     that found no such place.
 
     Backtracks to the minimum of the cubic through values and slopes at both ends (Nocedal and
     Wright, Numerical Optimization, eq. 3.59).
     """
+    target, slope = step.target, step.slope
     way = target - fits.x
     size = np.ones(len(way))
     # a push off a saddle point that leads up even if small started from a minimum
-    shortest = np.where(newton.saddle, SMALLEST_PUSH, SMALLEST_STEP)
+    shortest = np.where(step.newton.saddle, SMALLEST_PUSH, SMALLEST_STEP)
     while True:
         again = (too_high & (size >= shortest)).nonzero()[0]
         if len(again) == 0:
