@@ -85,6 +85,41 @@ def test_both_sides_of_a_kink_are_looked_at(
     assert fit.nll < nll + 1e-8
 
 
+def test_a_kink_is_looked_at_again_when_other_parameters_have_moved() -> None:
+    a = histosys("a", [100.0, 60.0], [130.0, 50.0])
+    signal = sample("s", [5.0], normfactor("mu"))
+    channels = {
+        "A": [sample("b", [100.0, 50.0], a, normfactor("k"))],
+        "S": [sample("b", [10.0]), signal],
+    }
+    spec = workspace(channels, {"A": [80.0, 20.0], "S": [10.0]})
+    fit = histfit.hypotest(histfit.compile_model(spec, None, KINKED)).fits["background"]
+    assert (fit["a"], fit["k"]) == pytest.approx((1.3425, 0.5256), abs=1e-3)  # a scan over both
+    assert fit.nll == pytest.approx(10.5086, abs=1e-4)
+
+
+def test_no_fit_turns_to_a_side_where_a_factor_is_0() -> None:
+    samples = [
+        sample("b1", [50.0], normsys("a", 0.0, 1.2)),
+        sample("b2", [50.0], normsys("a", 0.8, 1.1)),
+        sample("s", [5.0], normfactor("mu")),
+    ]
+    model = histfit.compile_model(workspace({"SR": samples}, {"SR": [85.0]}), None, KINKED)
+    fit = histfit.hypotest(model).fits["background"]
+    assert fit["a"] == 0.0
+    assert fit.nll == pytest.approx(5.24607, abs=1e-4)  # a scan
+
+
+def test_events_of_a_signal_that_hardly_expects_any() -> None:
+    channels = {
+        "A": [sample("s", [1e-6], normfactor("mu"))],
+        "B": [sample("b", [50.0]), sample("s", [10.0], normfactor("mu"))],
+    }
+    result = histfit.hypotest(workspace(channels, {"A": [1.0], "B": [30.0]}), 0.1)
+    assert result.muhat == pytest.approx(0.23427, abs=1e-4)  # a scan
+    assert result.fits["free"].nll == pytest.approx(23.53335, abs=1e-4)
+
+
 @pytest.mark.parametrize(
     ("nominal", "width", "n"), [(1e7, 1e7, 0.0), (1e7, 1e7, 3.0), (1e6, 3e6, 2.0)]
 )

@@ -18,16 +18,13 @@ from .likelihood import (
     mirrored,
     saturated_nll,
 )
-from .minimize import SAME_BASIN, Minimum, Problem, distance, minimize
+from .minimize import SAME_BASIN, SAME_MINIMUM, Minimum, Problem, distance, minimize
 from .model import Model
 from .newton import EDM_TOLERANCE
 
 NO_EVENTS = 1e-8
 """Expected counts up to this are none: a fit that ends at the wall of a bin without events comes no
 closer to a rate of 0, and what they add to a likelihood is of this size."""
-
-SAME_MINIMUM = 1e-9
-"""Objectives closer than this are the same minimum."""
 
 FAR = 3.0 * SAME_BASIN
 """A conditional and a free fit that end so far apart (in σ of the constraints) may have ended in
@@ -184,15 +181,20 @@ def solve(
 
 def _minimize(problem: Problem, start: Array, known: Minimum | None = None) -> Minimum:
     """As `minimize`, but of the likelihood itself where that ends in its extension (see
-    `likelihood.LEAST_RATE`). The value is infinite where events are and none are expected."""
+    `likelihood.LEAST_RATE`): again from there or, if there events are and none are expected, from
+    the start. Where these are so, too, the value is infinite."""
     model, found = problem.model, minimize(problem, start, known)
     faint = extended(model, found.x, found.bins, problem.data) & np.isfinite(found.value)
     if not any_of(faint):
         return found
     rows = faint.nonzero()[0]
-    rows = rows[np.isfinite(deviance(model, found.x[rows], problem.take(rows).data))]
+    origin, data = found.x[rows], problem.take(rows).data
+    impossible = np.isinf(deviance(model, origin, data))
+    origin = np.where(impossible[:, None], start[rows], origin)
+    possible = np.isfinite(deviance(model, origin, data))
+    rows, origin = rows[possible], origin[possible]
     if len(rows):
-        again = minimize(problem.take(rows), found.x[rows], least=FAINTEST)
+        again = minimize(problem.take(rows), origin, least=FAINTEST)
         again.iterations[...] += found.iterations[rows]
         again.indefinite[...] |= found.indefinite[rows]
         found.put(rows, again)

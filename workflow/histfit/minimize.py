@@ -44,7 +44,11 @@ CLOSING, STIFFENING = 0.25, 10.0
 stiff."""
 
 SAME_BASIN = 0.3
-"""A search that comes this close to a known minimum will end there; see `distance`."""
+"""A search that comes this close to a known minimum, and is not lower, will end there; see
+`distance`."""
+
+SAME_MINIMUM = 1e-9
+"""Objectives closer than this are the same minimum."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,7 +131,11 @@ def minimize(
     fits = _begun(problem, start, least)
     result.x[...] = fits.x
     if known is not None:
-        fits.keep((distance(model, fits.x, known.x) >= SAME_BASIN).nonzero()[0])
+        new = distance(model, fits.x, known.x) >= SAME_BASIN
+        if not all_of(new):
+            old = (~new).nonzero()[0]
+            new[old] = fits.evaluate(fits.x[old], old).value < known.value[old] - SAME_MINIMUM
+        fits.keep(new.nonzero()[0])
         if not len(fits.rows):
             return result
     many = np.asarray((problem.data.counts > MANY).any(axis=1))
@@ -145,7 +153,8 @@ def minimize(
         going_on = np.ones(len(rows), dtype=bool)
         if known is not None:
             at, lowest = known.x[rows], known.value[rows]
-            going_on = ~_superfluous(model, target, now.value, newton, at, lowest)
+            below = now.value < lowest - SAME_MINIMUM
+            going_on = below | ~_superfluous(model, target, now.value, newton, at, lowest)
             result.value[rows[~going_on]] = np.inf
             if not any_of(going_on):
                 break
@@ -161,6 +170,7 @@ def minimize(
             going_on[stuck] = False
         if known is not None:
             back = going_on & (distance(model, target, at) < SAME_BASIN)
+            back &= there.value >= lowest - SAME_MINIMUM
             result.value[rows[back]] = np.inf
             going_on[back] = False
         if not any_of(going_on):
@@ -200,8 +210,8 @@ class _Step(NamedTuple):
 class _Fits:
     """The fits that are not finished yet, row by row.
 
-    Parameters whose derivative jumps at 0 stay on one side of it a step. Where that side slopes up,
-    the other one is tried before 0 counts as a minimum.
+    Parameters whose derivative jumps at 0 stay on one side of it a step. There, 0 is a minimum only
+    if both sides slope up.
 
     Attributes:
         problem: what is left of it
@@ -211,7 +221,6 @@ class _Fits:
         gap: how far from its wall's the rate of a bin was when the wall was built last
         side: of kinked parameters
         kinks: whether there are any
-        turned: whether the side was changed at 0 already
         least: see `likelihood.LEAST_RATE`
     """
 
@@ -223,15 +232,17 @@ class _Fits:
     gap: Array
     side: Array
     kinks: bool
-    turned: Flags
     least: float
 
-    def evaluate(self, x: Array, some: Index | slice = slice(None)) -> Evaluation:
-        """The objective of `some` fits at `x`."""
+    def evaluate(
+        self, x: Array, some: Index | slice = slice(None), side: Array | None = None
+    ) -> Evaluation:
+        """The objective of `some` fits at `x`; on another `side` of the kinks if that is given."""
         counts, aux = self.problem.data
         data = Data(counts[some], aux[some])
         wall, stiffness = self.wall[some], self.stiffness[some]
-        return evaluate(self.problem.model, x, data, self.side[some], wall, stiffness, self.least)
+        side = self.side[some] if side is None else side
+        return evaluate(self.problem.model, x, data, side, wall, stiffness, self.least)
 
     def build(self, rows: Flags, waiting: Flags, price: Array) -> None:
         """Give the walls of some `rows` their new `price`. Those of rows that are `waiting` for
@@ -245,20 +256,25 @@ class _Fits:
         self.wall = np.where(rows[:, None], price, self.wall)
 
     def turn(self, gradient: Array) -> bool:
-        """Change side where a parameter stands at 0 and its side slopes up; whether any did."""
+        """Change side where a parameter falls beyond its kink; whether any did."""
         if not self.kinks:
             return False
-        self.turned &= self.x == 0.0
-        turning = self.untried(self.x, gradient)
+        turning = self.beyond_kink(self.x, gradient)
         self.side = np.where(turning, -self.side, self.side)
-        self.turned |= turning
         return any_of(turning)
 
-    def untried(self, x: Array, gradient: Array, some: Index | slice = slice(None)) -> Flags:
-        """Kinked parameters of `some` fits that stand at 0 at `x` while their side does not slope
-        down, and whose other side was not tried, (n, P)."""
-        kinked = self.problem.model.kinked & ~self.problem.fixed[some] & ~self.turned[some]
-        return np.asarray(kinked & (x == 0.0) & (self.side[some] * gradient >= 0.0))
+    def beyond_kink(self, x: Array, gradient: Array, some: Index | slice = slice(None)) -> Flags:
+        """Parameters of `some` fits that stand at a kink at `x`, where their side does not slope
+        down, but the other one does, (n, P)."""
+        side, low, high = self.side[some], self.problem.low[some], self.problem.high[some]
+        at_kink = self.problem.model.kinked & ~self.problem.fixed[some] & (x == 0.0)
+        at_kink &= (side * gradient >= 0.0) & np.where(side > 0.0, low < 0.0, high > 0.0)
+        at_kink &= ~np.where(side > 0.0, *self.problem.model.cliffs)
+        if not any_of(at_kink):
+            return np.asarray(at_kink)
+        other = np.where(at_kink, -side, side)
+        slope = other * self.evaluate(x, some, other).gradient
+        return np.asarray(at_kink & (slope < 0.0) & (slope**2 > NEGLIGIBLE_GAIN))
 
     def confined(self) -> tuple[Array, Array]:
         """Lower and upper bounds that keep every kinked parameter on its side."""
@@ -273,7 +289,6 @@ class _Fits:
         self.problem, self.rows, self.x = self.problem.take(rows), self.rows[rows], self.x[rows]
         self.wall, self.stiffness = self.wall[rows], self.stiffness[rows]
         self.gap, self.side = self.gap[rows], self.side[rows]
-        self.turned = self.turned[rows]
 
 
 def _begun(problem: Problem, start: Array, least: float) -> _Fits:
@@ -291,7 +306,6 @@ def _begun(problem: Problem, start: Array, least: float) -> _Fits:
         gap=np.full_like(counts, np.inf),
         side=np.where(x < 0.0, -1.0, 1.0),
         kinks=any_of(model.kinked),
-        turned=np.zeros(x.shape, dtype=bool),
         least=least,
     )
 
@@ -342,7 +356,7 @@ def _finish(fits: _Fits, step: _Step, there: Evaluation, settled: Index, result:
     edm = -0.5 * (gradient * last).sum(axis=1)
     certain = (there.unsettled[settled] <= UNSETTLED) & (edm < EDM_TOLERANCE)
     if fits.kinks:
-        certain &= ~fits.untried(end, slopes, settled).any(axis=1)
+        certain &= ~fits.beyond_kink(end, slopes, settled).any(axis=1)
     if any_of(freed):
         curvature = np.maximum(step.hessians.gauss_newton_diagonal(settled), FLOOR)
         certain &= (gain <= NEGLIGIBLE_GAIN * curvature).all(axis=1)
@@ -370,7 +384,8 @@ def _backtrack(fits: _Fits, step: _Step, there: Evaluation, value: Array, too_hi
     way = target - fits.x
     size = np.ones(len(way))
     # a push off a saddle point that leads up even if small started from a minimum
-    shortest = np.where(step.newton.saddle, SMALLEST_PUSH, SMALLEST_STEP)
+    shortest = SMALLEST_STEP / np.maximum(np.abs(way).max(axis=1, initial=0.0), 1.0)
+    shortest = np.where(step.newton.saddle, SMALLEST_PUSH, shortest)
     while True:
         again = (too_high & (size >= shortest)).nonzero()[0]
         if len(again) == 0:

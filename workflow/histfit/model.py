@@ -22,7 +22,7 @@ import numpy as np
 from . import parameters as par
 from .arrays import Array, Flags, Index
 from .errors import InvalidWorkspace
-from .interpolation import HISTOSYS_CODES, KINKED_CODES, NORMSYS_CODES
+from .interpolation import HISTOSYS_CODES, KINKED_CODES, LOG_OF_ZERO, NORMSYS_CODES
 from .spec import (
     Measurement,
     Sample,
@@ -76,6 +76,14 @@ class Model:
     group_starts: Index  # where each group starts in by_group, (G,)
     bin: Index  # the bin of each cell, (C,)
     bin_starts: Index  # the first cell of each bin, (B,)
+
+    @property
+    def cliffs(self) -> tuple[Flags, Flags]:
+        """Parameters (P,) whose factor is 0 beyond a kink, below and above it."""
+        found = np.zeros((2, len(self.parameters.labels)), dtype=bool)
+        for side, logs in zip(found, (self.log_lo, self.log_hi), strict=True):
+            side[self.normsys] = (logs == LOG_OF_ZERO).any(axis=1)
+        return found[0], found[1]
 
 
 def compile_model(

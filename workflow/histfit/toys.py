@@ -24,10 +24,11 @@ from scipy.special import ndtr
 
 from .arrays import Array, any_of
 from .errors import InvalidWorkspace
-from .fit import SAME_MINIMUM, at_poi, expected_data, problem, solve
+from .fit import at_poi, expected_data, problem, solve
 from .hypotest import N_SIGMA, HypoTest, asymptotic_test, test_statistic
 from .hypotheses import ABOVE, free_range, in_range
 from .likelihood import Data
+from .minimize import SAME_MINIMUM
 from .model import Model, as_model
 
 BLOCK = 1000
