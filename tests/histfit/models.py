@@ -52,6 +52,9 @@ def sample(name: str, data: list[float], *modifiers: Spec) -> Spec:
     return {"name": name, "data": data, "modifiers": list(modifiers)}
 
 
+KINKED = {"histosys": {"interpcode": "code0"}, "normsys": {"interpcode": "code1"}}
+"""pyhf's modifier settings for interpolations with a kink at α = 0."""
+
 LUMI = {
     "name": "lumi",
     "auxdata": [1.0],

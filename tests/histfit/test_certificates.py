@@ -11,6 +11,7 @@ import pytest
 from histfit.fit import observed_data
 from histfit.likelihood import Data, log_likelihood
 from models import (
+    KINKED,
     Spec,
     counterpart,
     counting,
@@ -21,8 +22,6 @@ from models import (
     shapesys,
     workspace,
 )
-
-KINKED = {"histosys": {"interpcode": "code0"}, "normsys": {"interpcode": "code1"}}
 
 
 def symmetric() -> Spec:

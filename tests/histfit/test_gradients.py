@@ -15,11 +15,11 @@ from histfit.likelihood import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from models import Array, counterpart, counting, random_data, random_point, random_workspace
+from models import KINKED, Array, counterpart, counting, random_data, random_point, random_workspace
 
 CODES = {
     "default": None,
-    "kinked": {"histosys": {"interpcode": "code0"}, "normsys": {"interpcode": "code1"}},
+    "kinked": KINKED,
     "quadratic": {"histosys": {"interpcode": "code2"}},
 }
 

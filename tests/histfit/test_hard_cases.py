@@ -12,6 +12,7 @@ import pytest
 from histfit.fit import expected_data, observed_data, problem, solve
 from histfit.likelihood import Data
 from models import (
+    KINKED,
     Array,
     Spec,
     counterpart,
@@ -292,9 +293,6 @@ def test_a_free_fit_above_the_conditional_one_starts_again_from_there() -> None:
     assert kin.value[1] < kin.value[0] == alone.value[0]
     assert kin.x[1] == pytest.approx([kin.x[0, 0], 2.0], abs=1e-6)
     assert kin.starts.tolist() == [2, 2]  # the conditional fit tries where the free one ended
-
-
-KINKED = {"histosys": {"interpcode": "code0"}, "normsys": {"interpcode": "code1"}}
 
 
 @pytest.mark.parametrize(

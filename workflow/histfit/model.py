@@ -79,11 +79,12 @@ class Model:
 
     @property
     def cliffs(self) -> tuple[Flags, Flags]:
-        """Parameters (P,) whose factor is 0 beyond a kink, below and above it."""
-        found = np.zeros((2, len(self.parameters.labels)), dtype=bool)
-        for side, logs in zip(found, (self.log_lo, self.log_hi), strict=True):
-            side[self.normsys] = (logs == LOG_OF_ZERO).any(axis=1)
-        return found[0], found[1]
+        """Parameters (P,) whose factor falls from 1 to 0 at a kink, below and above it."""
+        below, above = np.zeros((2, len(self.parameters.labels)), dtype=bool)
+        if self.normsys_code in KINKED_CODES:
+            below[self.normsys] = (self.log_lo == LOG_OF_ZERO).any(axis=1)
+            above[self.normsys] = (self.log_hi == LOG_OF_ZERO).any(axis=1)
+        return below, above
 
 
 def compile_model(

@@ -128,10 +128,9 @@ def forbidden(
     first = int(np.flatnonzero(beyond & ~np.roll(beyond, 1))[0])
     corners, beyond = np.roll(corners, -first, axis=0), np.roll(beyond, -first)
     inside = corners[beyond]  # one after the other, as a line has two sides
-    last = corners[len(inside) % 4]
     leave, enter = (
         start + (start @ normal - offset) / ((start - end) @ normal) * (end - start)
-        for start, end in ((inside[-1], last), (inside[0], corners[-1]))
+        for start, end in ((inside[-1], corners[len(inside)]), (inside[0], corners[-1]))
     )
     log = geometry.logarithmic(contours["axes"])
     size = np.ptp(geometry.drawn(corners, log), axis=0)

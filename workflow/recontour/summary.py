@@ -47,8 +47,8 @@ def extent(contours: Mapping[str, Any]) -> str:
         return f"  {what:11} unknown: {contours['reasons']['observed']}"
     if len(units) == 1:
         ranges = {
-            curve: ", ".join(f"{low:g} to {high:g} {units[0]}" for low, high in excluded) or "none"
-            for curve, excluded in contours["excluded"].items()
+            curve: ", ".join(f"{low:g} to {high:g} {units[0]}" for low, high in pieces) or "none"
+            for curve, pieces in contours["excluded"].items()
         }
         return f"  range       {ranges['observed']} observed, {ranges['expected']} expected"
     unit = f"{units[0]}²" if units[0] == units[1] != "" else "·".join(filter(None, units))
