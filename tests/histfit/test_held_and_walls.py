@@ -99,3 +99,31 @@ def test_a_wall_that_hardly_yields_is_reached(background: float) -> None:
     fits = histfit.hypotest(spec).fits
     rates = expected_bins(histfit.compile_model(spec), fits["background"].values[None])[0]
     assert rates[0] == pytest.approx(background, abs=1e-7)
+
+
+def with_an_empty_bin(background: float, signal: float) -> Spec:
+    """A bin that holds no event, and less and less room for it as the signal grows."""
+    samples = [sample("b", [50.0, background]), sample("s", [10.0, signal], normfactor("mu"))]
+    return workspace({"SR": samples}, {"SR": [55.0, 0.0]})
+
+
+@pytest.mark.parametrize(("background", "signal"), [(0.02, -0.02), (0.5, -0.3)])
+def test_a_signal_that_makes_the_rate_of_an_empty_bin_negative_is_excluded(
+    background: float, signal: float
+) -> None:
+    spec, last = with_an_empty_bin(background, signal), -background / signal
+    assert histfit.hypotest(spec, 0.999 * last).CLs_obs > 0.0
+    result = histfit.hypotest(spec, 1.001 * last)
+    assert (result.q_obs, result.CLs_obs) == (np.inf, 0.0)
+    assert result.fits["conditional"].nll == np.inf
+    limit = histfit.upper_limit(spec)
+    assert limit.observed is not None and limit.observed <= last * 1.0001
+    assert all(mu is not None and mu <= last * 1.0001 for mu in limit.expected)
+
+
+def test_a_model_whose_rates_are_negative_wherever_it_may_go_is_told() -> None:
+    spec = with_an_empty_bin(0.5, -0.3)
+    with pytest.raises(histfit.FitError, match="channel 'SR', bin 1: found .* but expect -0.1 ev"):
+        histfit.hypotest(spec, 3.0, poi_bounds=(2.0, 5.0))
+    with pytest.raises(histfit.InvalidWorkspace, match="channel 'SR', bin 1: found that -0.4 even"):
+        histfit.throw_toys(spec, 3.0, toys=10)

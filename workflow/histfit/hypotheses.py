@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arrays import Array
+from .arrays import Array, any_of
 from .errors import FitError, InvalidWorkspace
 from .fit import (
     NO_EVENTS,
@@ -172,18 +172,29 @@ def tested_and_free(
 
 
 def demand_possible(problem: Problem, fits: Fits, row: int) -> None:
-    """Raise FitError if a `row` of `fits` ended where there are events but none are expected."""
+    """Raise FitError if a `row` of `fits` ended where there are events but none are expected, or
+    where a rate is negative."""
     if np.isinf(fits.value[row]):
         model, counts = problem.model, problem.data.counts[row]
         rates = expected_bins(model, fits.x[[row]])[0]
-        impossible = int(np.argmax((counts > 0.0) & (rates <= 0.0)))
-        names = [
-            f"channel '{name}', bin {i}" for name, n in model.channels.items() for i in range(n)
-        ]
+        impossible = (counts > 0.0) & (rates <= 0.0)
+        if any_of(impossible):
+            i = int(np.argmax(impossible))
+            raise FitError(
+                f"{bin_label(model, i)}: found {counts[i]:g} events where the model cannot expect "
+                "any; expected a model that allows the data"
+            )
+        i = int(np.argmin(rates - model.floor))
         raise FitError(
-            f"{names[impossible]}: found {counts[impossible]:g} events where the model cannot "
-            "expect any; expected a model that allows the data"
+            f"{bin_label(model, i)}: found that the model cannot but expect {rates[i]:.3g} events; "
+            "expected rates that are not negative"
         )
+
+
+def bin_label(model: Model, i: int) -> str:
+    """What bin number `i` of all is called."""
+    names = [f"channel '{name}', bin {k}" for name, n in model.channels.items() for k in range(n)]
+    return names[i]
 
 
 def in_range(model: Model, mu: float, poi_range: tuple[float, float]) -> bool:

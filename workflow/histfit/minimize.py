@@ -43,6 +43,10 @@ CLOSING, STIFFENING = 0.25, 10.0
 """A wall whose gap to the rate stays more than this part of what it was is made so many times as
 stiff."""
 
+FORBIDDEN = 1e9
+"""A bin without events whose wall costs more, at the least, is one whose rate cannot but be negative:
+the objective is infinite."""
+
 SAME_BASIN = 0.3
 """A search that comes this close to a known minimum, and is not lower, will end there; see
 `distance`."""
@@ -142,22 +146,25 @@ def minimize(
     now, edm = fits.evaluate(fits.x), result.edm[fits.rows]
     for iteration in range(1, MAX_ITERATIONS + 1):
         building = (now.unsettled > UNSETTLED) & (edm < WORTHWHILE)
+        going_on = np.ones(len(fits.rows), dtype=bool)
         if any_of(building):
-            fits.build(building, building & (edm < 0.01 * now.unsettled), now.pressure)
+            waiting = building & (edm < 0.01 * now.unsettled)
+            going_on = ~(waiting & (now.unsettled > FORBIDDEN))
+            fits.build(building, waiting, now.pressure)
         if fits.turn(now.gradient) or any_of(building):
             now = fits.evaluate(fits.x)
         rows, step = fits.rows, _propose(fits, now)
         newton, target = step.newton, step.target
         _note(result, fits, now, step, iteration)
-
-        going_on = np.ones(len(rows), dtype=bool)
+        if not all_of(going_on):
+            _forbid(result, rows[~going_on])
         if known is not None:
             at, lowest = known.x[rows], known.value[rows]
             below = now.value < lowest - SAME_MINIMUM
-            going_on = below | ~_superfluous(model, target, now.value, newton, at, lowest)
+            going_on &= below | ~_superfluous(model, target, now.value, newton, at, lowest)
             result.value[rows[~going_on]] = np.inf
-            if not any_of(going_on):
-                break
+        if not any_of(going_on):
+            break
         there = fits.evaluate(target)
         too_high = going_on & _too_high(there.value, now.value, step.slope)
         near = (newton.edm < SETTLED) & (~many[rows] | (edm < EDM_TOLERANCE))
@@ -336,6 +343,13 @@ def _note(result: Minimum, fits: _Fits, now: Evaluation, step: _Step, iteration:
     result.gradient[rows] = np.abs(step.gradient).max(axis=1, initial=0.0)
     result.indefinite[rows] |= step.newton.indefinite
     result.iterations[rows] = iteration
+
+
+def _forbid(result: Minimum, rows: Index) -> None:
+    """Write into the `result` that the objective of some `rows` is infinite."""
+    result.value[rows] = np.inf
+    result.edm[rows] = result.gradient[rows] = 0.0
+    result.converged[rows] = True
 
 
 def _too_high(value: Array, before: Array, promised: Array) -> Flags:

@@ -26,8 +26,8 @@ from .arrays import Array, any_of
 from .errors import InvalidWorkspace
 from .fit import at_poi, expected_data, problem, solve
 from .hypotest import N_SIGMA, HypoTest, asymptotic_test, test_statistic
-from .hypotheses import ABOVE, free_range, in_range
-from .likelihood import Data
+from .hypotheses import ABOVE, free_range, in_range, bin_label
+from .likelihood import Data, expected_bins
 from .minimize import SAME_MINIMUM
 from .model import Model, as_model
 
@@ -40,6 +40,9 @@ WORKING_SET = 1_000_000
 TIE = 1e-7
 """Test statistics this close are equal: with few events many toys repeat the observed counts, and
 their fits agree to rounding only."""
+
+NEGATIVE = 1e-6
+"""How far a fit to a bin without events may leave its rate below 0."""
 
 LARGEST_POISSON = 1e15
 """Mean above which a Poisson number is drawn from its normal limit (numpy's end at 9e18)."""
@@ -179,6 +182,8 @@ def throw_toys(
     observed = asymptotic_test(model, mu, test_stat, poi_bounds)
     poi_range = free_range(model, poi_bounds, test_stat)
     truths = [observed.fits[name].values[None] for name in ("conditional", "background")]
+    for truth in truths:
+        _demand_rates(model, truth)
     thrown = []
     for hypothesis, truth in enumerate(truths):
         batches = _draw(model, truth, hypothesis, seed, first, first + toys)
@@ -240,6 +245,17 @@ def _fingerprint(test: HypoTest) -> dict[str, float]:
         "Asimov test statistic": test.q_asimov,
     }
     return statistics | {f"NLL of the {name} fit": fit.nll for name, fit in test.fits.items()}
+
+
+def _demand_rates(model: Model, truth: Array) -> None:
+    """Raise InvalidWorkspace where the rate of a bin is negative at `truth` (1, P)."""
+    rates = expected_bins(model, truth)[0]
+    i = int(np.argmin(rates - model.floor))
+    if rates[i] < model.floor[i] - NEGATIVE:
+        raise InvalidWorkspace(
+            f"{bin_label(model, i)}: found that {rates[i]:.3g} events are expected under a "
+            "hypothesis that toys are to be thrown of; expected rates that are not negative"
+        )
 
 
 def _draw(
