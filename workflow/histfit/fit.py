@@ -212,6 +212,14 @@ def polished(problem: Problem, fits: Fits) -> Fits:
     return Fits(best, fits.starts)
 
 
+def tried_again(problem: Problem, fits: Fits, points: Array) -> bool:
+    """Repeat the fit of one row from those of `points` (n, P) that are `FAR` from where it ended,
+    and keep what is lower; whether anything was."""
+    far = (distance(problem.model, points, fits.x) > FAR).nonzero()[0]
+    row = np.zeros(1, dtype=np.intp)
+    return any_of(_search_again(problem, fits, [(row, points[[i]]) for i in far]))
+
+
 def _looser(problem: Problem, kin: Index) -> Flags:
     """Free fits whose kin is a conditional one, (N,)."""
     poi = problem.model.poi

@@ -21,6 +21,7 @@ from .fit import (
     problem,
     report,
     solve,
+    tried_again,
 )
 from .likelihood import Data, expected_bins
 from .minimize import Problem
@@ -59,6 +60,8 @@ class Profile:
 def profile(model: Model, mu: float, asimov_mu: float, poi_range: tuple[float, float]) -> Profile:
     """The fits at `mu`, and with the POI free in `poi_range`; Asimov data are for `asimov_mu`.
 
+    Asimov data come from the lowest fit that the others lead to, with all of them repeated from it.
+
     The free fit to Asimov data is known, at their own truth with objective 0, unless that is out of
     range, or expects a negative number of events in a bin (where Asimov data have none).
 
@@ -67,12 +70,15 @@ def profile(model: Model, mu: float, asimov_mu: float, poi_range: tuple[float, f
     """
     observed = observed_data(model)
     background, truth = background_fit(model, observed, asimov_mu)
-    asimov = expected_data(model, truth.x)
-    data = Data(*(np.concatenate(parts) for parts in zip(observed, asimov, strict=True)))
     in_reach = model.poi is None or poi_range[0] <= asimov_mu <= poi_range[1]
-    known = in_reach and bool((truth.minimum.bins >= -NO_EVENTS).all())
+    another = True
+    while another:
+        asimov = expected_data(model, truth.x)
+        data = Data(*(np.concatenate(parts) for parts in zip(observed, asimov, strict=True)))
+        known = in_reach and bool((truth.minimum.bins >= -NO_EVENTS).all())
+        what, fits = tested_and_free(model, data, mu, poi_range, truth.x, free_asimov=not known)
+        another = tried_again(background, truth, at_poi(model, fits.x[1:2], asimov_mu))
     names = ["background", "conditional", "free", "asimov", *([] if known else ["free asimov"])]
-    what, fits = tested_and_free(model, data, mu, poi_range, truth.x, free_asimov=not known)
     made = report(background, truth) + report(what, fits)
     reports = dict(zip(names, made, strict=True))
     for name in ("background", "free", *names[4:]):

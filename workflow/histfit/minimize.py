@@ -271,17 +271,18 @@ class _Fits:
         return any_of(turning)
 
     def beyond_kink(self, x: Array, gradient: Array, some: Index | slice = slice(None)) -> Flags:
-        """Parameters of `some` fits that stand at a kink at `x`, where their side does not slope
-        down, but the other one does, (n, P)."""
+        """Parameters of `some` fits that stand at a kink at `x`, where the other side slopes down,
+        and more than theirs does, (n, P)."""
         side, low, high = self.side[some], self.problem.low[some], self.problem.high[some]
         at_kink = self.problem.model.kinked & ~self.problem.fixed[some] & (x == 0.0)
-        at_kink &= (side * gradient >= 0.0) & np.where(side > 0.0, low < 0.0, high > 0.0)
+        at_kink &= np.where(side > 0.0, low < 0.0, high > 0.0)
         at_kink &= ~np.where(side > 0.0, *self.problem.model.cliffs)
         if not any_of(at_kink):
             return np.asarray(at_kink)
         other = np.where(at_kink, -side, side)
         slope = other * self.evaluate(x, some, other).gradient
-        return np.asarray(at_kink & (slope < 0.0) & (slope**2 > NEGLIGIBLE_GAIN))
+        steeper = (slope < np.minimum(side * gradient, 0.0)) & (slope**2 > NEGLIGIBLE_GAIN)
+        return np.asarray(at_kink & steeper)
 
     def confined(self) -> tuple[Array, Array]:
         """Lower and upper bounds that keep every kinked parameter on its side."""
