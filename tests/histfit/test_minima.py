@@ -7,11 +7,14 @@ from pathlib import Path
 
 import histfit
 import jsonpatch
+import numpy as np
 import pytest
 from histfit.fit import at_poi, expected_data, observed_data, problem, solve
-from histfit.likelihood import saturated_nll
+from histfit.likelihood import Data, log_likelihood, saturated_nll
 from models import (
+    KINKED,
     Array,
+    Spec,
     histosys,
     lumi,
     normfactor,
@@ -132,3 +135,71 @@ def test_the_free_fit_of_two_published_points_is_the_lower_one_of_two(
     )
     ours = objective(model, data, fits["free"])
     assert ours <= lowest(model, data, None, 0, 20) + 1e-7
+
+
+def two_bins(
+    background: list[float], signal: list[float], observed: list[float], **shapes: list[list[float]]
+) -> Spec:
+    """Two bins, with systematics by name: their lo and hi templates."""
+    modifiers = [histosys(name, *templates) for name, templates in shapes.items()]
+    return workspace(
+        {"A": [sample("b", background, *modifiers), sample("s", signal, normfactor("mu"))]},
+        {"A": observed},
+    )
+
+
+def lowest_on_a_grid(model: histfit.Model, mu: float, n: int = 201) -> float:
+    """The least NLL with μ held, on a grid of two systematics from −5 to 5, made finer around the
+    least one four times. No fit takes part."""
+    names = [i for i in range(3) if i != model.poi]
+    centre, width, least = np.zeros(2), 5.0, np.inf
+    for _ in range(6):
+        axes = [np.clip(np.linspace(c - width, c + width, n), -5.0, 5.0) for c in centre]
+        grid = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2)
+        x = np.full((len(grid), 3), mu)
+        x[:, names] = grid
+        data = Data(*(np.repeat(part, len(x), axis=0) for part in observed_data(model)))
+        nll = -log_likelihood(model, x, data)
+        centre, width, least = grid[nll.argmin()], width / 15.0, float(nll.min())
+    return least
+
+
+MANY_EVENTS = {
+    "one-sided": two_bins(
+        [29840.0, 5049.0], [842.0, 167.0], [32759.0, 5564.0],
+        a=[[30426.0, 5123.0], [30500.0, 5102.0]], c=[[30334.0, 5114.0], [30345.0, 5103.0]],
+    ),
+    "close minima": two_bins(
+        [965000.0, 748700.0], [16430.0, 126000.0], [961692.0, 750160.0],
+        a=[[950684.0, 749365.0], [937819.0, 743143.0]],
+        c=[[965000.0, 748000.0], [965100.0, 749000.0]],
+    ),
+    "bound": two_bins(
+        [53374.0, 204088.0], [4951.0, 4810.0], [59559.0, 213390.0],
+        a=[[54100.0, 208129.0], [53636.0, 204974.0]], c=[[53742.0, 206348.0], [52507.0, 202633.0]],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", MANY_EVENTS)
+def test_one_sided_systematics_that_many_events_see_are_tried_on_both_sides(case: str) -> None:
+    model = histfit.compile_model(MANY_EVENTS[case])
+    assert model.one_sided.any()
+    fits = histfit.hypotest(model).fits
+    for name, mu in (("background", 0.0), ("conditional", 1.0)):
+        assert fits[name].nll == pytest.approx(lowest_on_a_grid(model, mu), abs=2e-5), name
+
+
+def test_asimov_data_come_from_the_lower_minimum_that_the_free_fit_leads_to() -> None:
+    """Of a piecewise exponential one-sided systematic the background's fit finds the higher one."""
+    channels = {
+        "A": [
+            sample("b", [171.0], normsys("a", 0.991, 1.445), normsys("c", 1.11, 1.332)),
+            sample("s", [9.533], normfactor("mu")),
+        ],
+        "B": [sample("b", [144.24], normsys("a", 1.358, 0.985))],
+    }
+    spec = workspace(channels, {"A": [233.0], "B": [205.0]})
+    model = histfit.compile_model(spec, None, KINKED)
+    fit = histfit.hypotest(model).fits["background"]
+    assert fit.nll == pytest.approx(lowest_on_a_grid(model, 0.0), abs=2e-5)

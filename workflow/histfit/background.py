@@ -8,7 +8,8 @@ from typing import Any
 
 from .errors import InvalidWorkspace
 from .fit import at_poi, observed_data, problem, solve
-from .model import Model, assemble, interpolation_codes
+from .interpolation import interpolation_codes
+from .model import Model, assemble
 from .spec import Sample, channels_by_name, read_sample
 
 

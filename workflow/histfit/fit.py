@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .arrays import Array, Flags, Index, any_of
+from .basins import across
 from .errors import FitError
 from .likelihood import (
     FAINTEST,
@@ -149,6 +150,8 @@ def solve(
     where there are events but no parameters in reach that expect any.
     """
     kin = np.arange(len(starts[0])) if kin is None else kin
+    threatened = any_of(problem.model.one_sided > 0.0)
+    thorough = thorough | threatened
     best = _minimize(problem, starts[0])
     fits = Fits(best, np.ones(len(best.x), dtype=np.intp))
     bent = ~best.converged | best.indefinite
@@ -172,6 +175,8 @@ def solve(
         apart = (image != best.x[rows]).any(axis=1)
         searches.append((rows[apart], image[apart]))
     lower = _search_again(problem, fits, searches)
+    if threatened:
+        lower |= _search_across(problem, fits)
     if any_of(lower):
         rows, finders = (lower[kin] & related).nonzero()[0], (lower & looser).nonzero()[0]
         searches = [(rows, best.x[kin[rows]]), _inherited(problem, best, kin, finders)]
@@ -245,6 +250,17 @@ def _stuck(problem: Problem, best: Minimum, kin: Index, looser: Flags) -> Flags:
     at_bound = (mu == problem.low[:, poi]) | (mu == problem.high[:, poi])
     above = best.value[kin] < best.value - SAME_MINIMUM
     return np.asarray(free & at_bound | looser & above)
+
+
+def _search_across(problem: Problem, fits: Fits) -> Flags:
+    """Repeat `fits` with strong one-sided parameters on the other side of 0, one after the other,
+    until none gets lower, and say which did."""
+    rows, improved = np.arange(len(fits.x)), np.zeros(len(fits.x), dtype=bool)
+    while len(rows):
+        lower = _search_again(problem, fits, across(problem, fits.x, rows))
+        improved |= lower
+        rows = lower.nonzero()[0]
+    return improved
 
 
 def _search_again(problem: Problem, fits: Fits, searches: list[tuple[Index, Array]]) -> Flags:

@@ -20,11 +20,13 @@ axis N, one row a fit. At a kink, `side` (±1) says which one-sided derivative i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from .arrays import Array, any_of
+from .errors import InvalidWorkspace
 
 HISTOSYS_CODES = ("code0", "code2", "code4p")
 NORMSYS_CODES = ("code1", "code4")
@@ -40,6 +42,28 @@ _FACTORS = np.array([[1, 1, 1, 1, 1, 1, 1], [0, 1, 2, 3, 4, 5, 6], [0, 0, 2, 6, 
 LOG_OF_ZERO = -1e3
 """Stands for log 0, so that products stay finite; the power of a factor of 0 is 1 at α = 0, and 0
 beyond."""
+
+
+def interpolation_codes(settings: Mapping[str, Mapping[str, str]] | None) -> tuple[str, str]:
+    """The histosys and the normsys code that pyhf's `modifier_settings` name; as in pyhf, settings
+    that leave one of them out mean code0 and code1 there."""
+    if settings is None:
+        return "code4p", "code4"
+    codes = {"histosys": "code0", "normsys": "code1"}
+    known = {"histosys": HISTOSYS_CODES, "normsys": NORMSYS_CODES}
+    for modifier, setting in settings.items():
+        if modifier not in known:
+            raise InvalidWorkspace(
+                f"modifier settings: found '{modifier}'; expected {' or '.join(known)}"
+            )
+        code = setting.get("interpcode", codes[modifier])
+        if code not in known[modifier]:
+            raise InvalidWorkspace(
+                f"modifier settings, {modifier}: found interpcode '{code}'; "
+                f"expected one of {', '.join(known[modifier])}"
+            )
+        codes[modifier] = code
+    return codes["histosys"], codes["normsys"]
 
 
 class Shift(NamedTuple):

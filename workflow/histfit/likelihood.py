@@ -265,14 +265,15 @@ def extended(model: Model, x: Array, bins: Array, data: Data) -> Flags:
     return np.asarray(found)
 
 
-def mirrored(model: Model, x: Array, data: Data, least: float) -> Array:
-    """`x` (N, P) with the sign of every α beyond ±`least` turned whose effect is about the same
-    either way.
+def mirrored(model: Model, x: Array, data: Data, nearest: float) -> Array:
+    """`x` (N, P) with the sign of every α turned that is beyond ±`nearest` (in σ of constraint and,
+    for one-sided ones, data) and has about the same effect either way.
 
     One-sided systematics, whose up and down templates move a rate the same way, make the
     likelihood nearly even in α, and a minimum at −α stands against each one at α. A parameter is
     turned if that alone costs less than half of what a linear effect would (2 α²).
     """
+    least = nearest / np.sqrt(1.0 + model.one_sided[: model.normsys.stop])
     alphas = np.flatnonzero((np.abs(x[:, : model.normsys.stop]) > least).any(axis=0))
     if len(alphas) == 0:
         return x
@@ -299,7 +300,7 @@ def mirrored(model: Model, x: Array, data: Data, least: float) -> Array:
     counts = np.repeat(data.counts, len(alphas), axis=0)
     cost = _poisson(counts, after.reshape(counts.shape))[0].reshape(len(x), len(alphas))
     cost -= _poisson(data.counts, before)[0][:, None]
-    turning = (cost < x[:, alphas] ** 2) & (np.abs(x[:, alphas]) > least)
+    turning = (cost < x[:, alphas] ** 2) & (np.abs(x[:, alphas]) > least[alphas])
     result = x.copy()
     result[:, alphas] *= np.where(turning, -1.0, 1.0)
     return result

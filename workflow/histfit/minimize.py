@@ -44,8 +44,8 @@ CLOSING, STIFFENING = 0.25, 10.0
 stiff."""
 
 FORBIDDEN = 1e9
-"""A bin without events whose wall costs more, at the least, is one whose rate cannot but be negative:
-the objective is infinite."""
+"""If the wall of a bin without events costs more at the least, the rate there cannot but be
+negative: the objective is infinite."""
 
 SAME_BASIN = 0.3
 """A search that comes this close to a known minimum, and is not lower, will end there; see
@@ -431,9 +431,9 @@ def _pushed_out(x: Array, gradient: Array, low: Array, high: Array) -> Flags:
 
 
 def distance(model: Model, x: Array, other: Array) -> Array:
-    """The largest difference between parameters of two points (n, P), in σ of the constraints, and
-    as it is without one; (n,)."""
-    precision = model.parameters.weight + model.parameters.tau
+    """The largest difference between parameters of two points (n, P), (n,): in σ of the constraint,
+    for one-sided systematics of constraint and data together, and as it is without one."""
+    precision = model.parameters.weight + model.parameters.tau + model.one_sided
     width = np.sqrt(np.where(precision > 0.0, precision, 1.0))
     return np.asarray((np.abs(x - other) * width).max(axis=1))
 

@@ -22,7 +22,7 @@ import numpy as np
 from . import parameters as par
 from .arrays import Array, Flags, Index
 from .errors import InvalidWorkspace
-from .interpolation import HISTOSYS_CODES, KINKED_CODES, LOG_OF_ZERO, NORMSYS_CODES
+from .interpolation import KINKED_CODES, LOG_OF_ZERO, interpolation_codes
 from .spec import (
     Measurement,
     Sample,
@@ -31,6 +31,10 @@ from .spec import (
     read_observations,
     read_sample,
 )
+
+THREAT = 3.0
+"""What bins must tell about the bend of a systematic (see `Model.bend`), where its constraint tells
+1, to make it likely that there are minima on either side of 0."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,6 +52,9 @@ class Model:
             background is negative, (B,)
         histosys, normsys, factors: slices of the parameters that do so
         kinked: parameters whose interpolation has a kink at 0, (P,) bool
+        bend: by how much a parameter moves the bins the same way at +1 and −1: the mean of both
+            changes in σ of the events, squared and added up (P,)
+        one_sided: `bend` where it is a `THREAT`, 0 elsewhere (P,)
     """
 
     channels: Mapping[str, int]
@@ -64,6 +71,8 @@ class Model:
     histosys_code: str
     normsys_code: str
     kinked: Flags
+    bend: Array
+    one_sided: Array
     nominal: Array  # (C,)
     shifts: Array  # S and A, (2, Kh, C)
     coefficients: Array  # of code4, (Kn, 7, G)
@@ -99,28 +108,6 @@ def compile_model(
 def as_model(spec: Mapping[str, Any] | Model) -> Model:
     """`spec` compiled, unless it is a model already."""
     return spec if isinstance(spec, Model) else compile_model(spec)
-
-
-def interpolation_codes(settings: Mapping[str, Mapping[str, str]] | None) -> tuple[str, str]:
-    """The histosys and the normsys code that pyhf's `modifier_settings` name; as in pyhf, settings
-    that leave one of them out mean code0 and code1 there."""
-    if settings is None:
-        return "code4p", "code4"
-    codes = {"histosys": "code0", "normsys": "code1"}
-    known = {"histosys": HISTOSYS_CODES, "normsys": NORMSYS_CODES}
-    for modifier, setting in settings.items():
-        if modifier not in known:
-            raise InvalidWorkspace(
-                f"modifier settings: found '{modifier}'; expected {' or '.join(known)}"
-            )
-        code = setting.get("interpcode", codes[modifier])
-        if code not in known[modifier]:
-            raise InvalidWorkspace(
-                f"modifier settings, {modifier}: found interpcode '{code}'; "
-                f"expected one of {', '.join(known[modifier])}"
-            )
-        codes[modifier] = code
-    return codes["histosys"], codes["normsys"]
 
 
 @dataclass(slots=True)
@@ -204,6 +191,12 @@ def assemble(
     kinked[alphas.histosys] |= histosys_code in KINKED_CODES
     kinked[alphas.normsys] |= normsys_code in KINKED_CODES
     coefficients, log_lo, log_hi = _scales(samples, alphas)
+    shifts, observed = _shifts(samples, alphas, cells), read_observations(spec, n_bins)
+    bend = np.zeros(len(parameters.labels))
+    factors = np.ones((2, len(alphas.row), len(placed)))
+    factors[:, alphas.normsys] = np.exp([log_hi, log_lo])
+    factors = factors.take(group, axis=2)
+    bend[: len(alphas.row)] = _bend(nominal, shifts, factors, bin_starts, observed)
     return Model(
         channels=n_bins,
         samples=tuple((p.channel, p.name) for p in placed),
@@ -211,7 +204,7 @@ def assemble(
         start=parameters.init[None],
         poi_name=None if poi is None else parameters.labels[poi],
         poi=poi,
-        observed=read_observations(spec, n_bins),
+        observed=observed,
         floor=np.minimum(np.add.reduceat(background, bin_starts), 0.0),
         histosys=alphas.histosys,
         normsys=alphas.normsys,
@@ -219,8 +212,10 @@ def assemble(
         histosys_code=histosys_code,
         normsys_code=normsys_code,
         kinked=kinked,
+        bend=bend,
+        one_sided=np.where(bend > THREAT, bend, 0.0),
         nominal=nominal,
-        shifts=_shifts(samples, alphas, cells),
+        shifts=shifts,
         coefficients=coefficients,
         log_lo=log_lo,
         log_hi=log_hi,
@@ -232,6 +227,21 @@ def assemble(
         bin=np.repeat(np.arange(len(bin_starts)), samples_of_bin),
         bin_starts=bin_starts,
     )
+
+
+def _bend(
+    nominal: Array, shifts: Array, factors: Array, bin_starts: Index, observed: Array
+) -> Array:
+    """`Model.bend` of each α (K,); `factors` are the normsys scales at +1 and −1, (2, K, C)."""
+    cells = np.repeat(np.repeat(nominal[None, None], factors.shape[1], axis=1), 2, axis=0)
+    n_shifts = shifts.shape[1]
+    cells[0, :n_shifts] += 8.0 * shifts[1] + shifts[0]
+    cells[1, :n_shifts] += 8.0 * shifts[1] - shifts[0]
+    cells *= factors
+    cells -= nominal
+    up, down = np.add.reduceat(cells, bin_starts, axis=2)
+    events = np.maximum(np.maximum(observed, np.add.reduceat(nominal, bin_starts)), 1.0)
+    return np.asarray((0.25 * (up + down) ** 2 / events).sum(axis=1))
 
 
 def _place(channels: Mapping[str, Mapping[str, Sample]]) -> Iterator[_Placed]:

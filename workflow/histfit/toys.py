@@ -26,7 +26,7 @@ from .arrays import Array, any_of
 from .errors import InvalidWorkspace
 from .fit import at_poi, expected_data, problem, solve
 from .hypotest import N_SIGMA, HypoTest, asymptotic_test, test_statistic
-from .hypotheses import ABOVE, free_range, in_range, bin_label
+from .hypotheses import ABOVE, bin_label, free_range, in_range
 from .likelihood import Data, expected_bins
 from .minimize import SAME_MINIMUM
 from .model import Model, as_model
@@ -36,6 +36,10 @@ BLOCK = 1000
 
 WORKING_SET = 1_000_000
 """How many numbers the fits of toys that are made at once keep in memory, about."""
+
+BENT = 0.1
+"""Bend of a systematic (see `model.Model.bend`) from which on fits to toys can have more minima
+than one."""
 
 TIE = 1e-7
 """Test statistics this close are equal: with few events many toys repeat the observed counts, and
@@ -307,9 +311,9 @@ def _test_statistics(
     The free fit comes first; where its signal strength makes the test statistic 0, no other is
     needed. Should the conditional fit end below it, the free fit is made again from there.
     """
-    n_toys = len(data.counts)
+    n_toys, thorough = len(data.counts), any_of(model.bend > BENT)
     starts = [np.repeat(point, n_toys, axis=0) for point in (truth, other)]
-    free = solve(problem(model, data, poi_bounds=poi_range), starts, thorough=False)
+    free = solve(problem(model, data, poi_bounds=poi_range), starts, thorough=thorough)
 
     def statistic(row: int, excess: float) -> float:
         muhat = None if model.poi is None else float(free.x[row, model.poi])
@@ -321,13 +325,13 @@ def _test_statistics(
     if len(rows):
         some = Data(data.counts[rows], data.aux[rows])
         starts = [at_poi(model, x[rows], observed.mu) for x in (free.x, *starts)]
-        tested = solve(problem(model, some, held=True), starts, thorough=False)
+        tested = solve(problem(model, some, held=True), starts, thorough=thorough)
         below = tested.value < free.value[rows] - SAME_MINIMUM
         if any_of(below):
             lower = rows[below]
             some = Data(data.counts[lower], data.aux[lower])
             what = problem(model, some, poi_bounds=poi_range)
-            again = solve(what, [tested.x[below]], thorough=False).minimum
+            again = solve(what, [tested.x[below]], thorough=thorough).minimum
             better = (again.value < free.value[lower]).nonzero()[0]
             free.minimum.put(lower[better], again.take(better))
         excess[rows] = tested.value - free.value[rows]
