@@ -97,6 +97,25 @@ def test_a_kink_is_looked_at_again_when_other_parameters_have_moved() -> None:
     assert fit.nll == pytest.approx(10.5086, abs=1e-4)
 
 
+def test_where_both_sides_of_a_kink_slope_down_the_steeper_one_is_taken() -> None:
+    spec = counting(5.0, 50.0, 60.0, normsys("a", 1.3, 1.01))
+    fit = histfit.hypotest(histfit.compile_model(spec, None, KINKED)).fits["background"]
+    assert fit["a"] == pytest.approx(-0.5575, abs=1e-3)  # a scan
+    assert fit.nll == pytest.approx(4.0804, abs=1e-4)
+
+
+def test_a_maximum_at_a_bound_is_left() -> None:
+    """Without a slope there, the bound does not hold the parameter."""
+    spec = counting(5.0, 50.0, 80.0, normsys("a", 1.3, 1.3))
+    for bounds, a in (([0.0, 5.0], 1.507), ([-5.0, 0.0], -1.507)):
+        configured = {"name": "a", "inits": [0.0], "bounds": [bounds]}
+        spec["measurements"][0]["config"]["parameters"] = [configured]
+        model = histfit.compile_model(spec)
+        fit = histfit.hypotest(model).fits["background"]
+        assert fit["a"] == pytest.approx(a, abs=1e-3)  # a scan
+        assert fit.nll == pytest.approx(5.383, abs=1e-3)
+
+
 def test_no_fit_turns_to_a_side_where_a_factor_is_0() -> None:
     samples = [
         sample("b1", [50.0], normsys("a", 0.0, 1.2)),

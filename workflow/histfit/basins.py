@@ -10,7 +10,7 @@ import numpy as np
 
 from .arrays import Array, Index
 from .likelihood import deviance
-from .minimize import Problem
+from .minimum import Problem
 
 STRONGEST = 16
 """How many one-sided parameters are tried at most, those that the bins tell most about."""

@@ -20,7 +20,7 @@ from .hypotheses import (
     tested_and_free,
 )
 from .likelihood import FAINTEST, evaluate, hessians
-from .minimize import Problem
+from .minimum import Problem
 from .model import Model, as_model
 from .newton import FLOOR
 

@@ -19,7 +19,8 @@ from .likelihood import (
     mirrored,
     saturated_nll,
 )
-from .minimize import SAME_BASIN, SAME_MINIMUM, Minimum, Problem, distance, minimize
+from .minimize import SAME_BASIN, SAME_MINIMUM, distance, minimize
+from .minimum import Minimum, Problem
 from .model import Model
 from .newton import EDM_TOLERANCE
 

@@ -24,7 +24,7 @@ from .fit import (
     tried_again,
 )
 from .likelihood import Data, expected_bins
-from .minimize import Problem
+from .minimum import Problem
 from .model import Model
 
 ABOVE = 1e-7

@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .arrays import Array, Flags, Index, all_of, any_of
+from .arrays import Array, Flags, Index, all_of, any_of, diagonals
 from .likelihood import LEAST_RATE, WALL, Data, Evaluation, Hessians, evaluate, hessians
+from .minimum import Minimum, Problem
 from .model import Model
 from .newton import EDM_TOLERANCE, FLOOR, UNSETTLED, WORTHWHILE, Newton, newton_step
 
@@ -39,6 +40,9 @@ SMALLEST_PUSH = 1e-3
 ROUNDING = 1e-13
 """Changes of the objective below this part of it are noise."""
 
+OFF_BOUND = 0.1
+"""How far from a bound a parameter is moved that starts at one without slope."""
+
 CLOSING, STIFFENING = 0.25, 10.0
 """A wall whose gap to the rate stays more than this part of what it was is made so many times as
 stiff."""
@@ -53,62 +57,6 @@ SAME_BASIN = 0.3
 
 SAME_MINIMUM = 1e-9
 """Objectives closer than this are the same minimum."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Problem:
-    """N fits of one model, a row each.
-
-    Attributes:
-        model: what is fitted
-        data: counts and auxiliary data of each row
-        fixed: parameters held at their start (N, P)
-        low, high: bounds of the others (N, P)
-    """
-
-    model: Model
-    data: Data
-    fixed: Flags
-    low: Array
-    high: Array
-
-    def take(self, rows: Index) -> Problem:
-        """Some rows, copied."""
-        data = Data(self.data.counts[rows], self.data.aux[rows])
-        return Problem(self.model, data, self.fixed[rows], self.low[rows], self.high[rows])
-
-
-class Minimum(NamedTuple):
-    """Where N minimizations ended, row by row.
-
-    Attributes:
-        x: parameters (N, P)
-        bins: expected rates where the objective was evaluated last, (N, B)
-        value: objective, the NLL less that of the saturated model (N,)
-        edm: estimated distance of the objective to its minimum, before the last step (N,)
-        gradient: largest projected gradient component, before the last step (N,)
-        converged: EDM below `EDM_TOLERANCE` at a point that is no saddle (N,)
-        indefinite: a Hessian with a negative eigenvalue was met on the way (N,)
-        iterations: (N,)
-    """
-
-    x: Array
-    bins: Array
-    value: Array
-    edm: Array
-    gradient: Array
-    converged: Flags
-    indefinite: Flags
-    iterations: Index
-
-    def take(self, rows: Index) -> Minimum:
-        """The minima of some rows, copied."""
-        return Minimum._make(part[rows] for part in self)
-
-    def put(self, rows: Index, others: Minimum) -> None:
-        """Replace some rows by all of `others`."""
-        for mine, theirs in zip(self, others, strict=True):
-            mine[rows] = theirs
 
 
 def minimize(
@@ -144,6 +92,8 @@ def minimize(
             return result
     many = np.asarray((problem.data.counts > MANY).any(axis=1))
     now, edm = fits.evaluate(fits.x), result.edm[fits.rows]
+    if fits.leave_bounds(now):
+        now = fits.evaluate(fits.x)
     for iteration in range(1, MAX_ITERATIONS + 1):
         building = (now.unsettled > UNSETTLED) & (edm < WORTHWHILE)
         going_on = np.ones(len(fits.rows), dtype=bool)
@@ -283,6 +233,18 @@ class _Fits:
         slope = other * self.evaluate(x, some, other).gradient
         steeper = (slope < np.minimum(side * gradient, 0.0)) & (slope**2 > NEGLIGIBLE_GAIN)
         return np.asarray(at_kink & steeper)
+
+    def leave_bounds(self, now: Evaluation) -> bool:
+        """Move parameters inward that start at a bound where the objective has a maximum along
+        them (a one-sided systematic at 0), which no slope tells; whether there were any."""
+        low, high = self.problem.low, self.problem.high
+        flat = ((self.x <= low) | (self.x >= high)) & (now.gradient == 0.0)
+        if not any_of(flat):
+            return False
+        flat &= diagonals(hessians(self.problem.model, now).exact) < 0.0
+        inward = np.where(self.x <= low, 1.0, -1.0) * np.minimum(OFF_BOUND, 0.5 * (high - low))
+        self.x = np.where(flat, self.x + inward, self.x)
+        return any_of(flat)
 
     def confined(self) -> tuple[Array, Array]:
         """Lower and upper bounds that keep every kinked parameter on its side."""
