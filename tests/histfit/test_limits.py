@@ -165,6 +165,16 @@ def test_limits_at_a_very_small_level(level: float) -> None:
     assert found.expected == pytest.approx(expected, rel=1e-6)
 
 
+def test_limits_at_a_level_next_to_1() -> None:
+    """Near μ = 0, 1 − CLs is proportional to μ."""
+    near, nearer = (
+        histfit.upper_limit(counting(12.0, 50.0, 55.0), level=1.0 - p) for p in (1e-6, 1e-10)
+    )
+    assert near.observed is not None and nearer.observed is not None
+    assert near.observed == pytest.approx(7.38523e-7, rel=1e-4)
+    assert nearer.observed == pytest.approx(1e-4 * near.observed, rel=1e-4)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

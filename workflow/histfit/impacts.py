@@ -127,7 +127,7 @@ class _Refits:
         slope = self.nominal.covariance[:, k] / self.nominal.covariance[k, k]
         start[0, self.free] += distance * slope
         start[0, i] = second[0, i] = held_at
-        fits = solve(replace(self.problem, fixed=fixed), [start, second], thorough=False)
+        fits = solve(replace(self.problem, fixed=fixed), [start, second])
         if not fits.minimum.converged[0]:
             return Refit(held_at, None, "not converged")
         reached = float(fits.x[0, poi])

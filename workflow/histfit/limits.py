@@ -30,7 +30,7 @@ looked for."""
 
 CLS_RANGE = 1e-9
 """CLs is kept this far from 0 and 1 where a limit is looked for, or, if that is less, a tenth of
-the level from 0."""
+what the level is."""
 
 FARTHEST = 1e6
 """Where the search for a limit ends when it may leave the POI's bounds."""
@@ -136,7 +136,8 @@ class _Scan:
     def __init__(self, model: Model, found: Profile, test_stat: str, level: float) -> None:
         assert found.muhat[0] is not None and found.muhat[1] is not None
         self.model, self.data = model, found.data
-        self.test_stat, self.least_CLs = test_stat, min(CLS_RANGE, 0.1 * level)
+        self.test_stat = test_stat
+        self.least_CLs, self.most_CLs = (min(CLS_RANGE, 0.1 * p) for p in (level, 1.0 - level))
         self.lowest, self.muhat = found.lowest.tolist(), list(found.muhat)
         self.fits = 0
         truth = np.repeat(found.truth, 2, axis=0)
@@ -151,7 +152,7 @@ class _Scan:
         """Φ⁻¹(1 − CLs) at μ, observed."""
         q_obs, q_asimov = self._statistic(mu, 0), self._statistic(mu, 1)
         CLs = observed_p_values(self.test_stat, q_obs, q_asimov)[2]
-        return -float(ndtri(min(max(CLs, self.least_CLs), 1.0 - CLS_RANGE)))
+        return -float(ndtri(min(max(CLs, self.least_CLs), 1.0 - self.most_CLs)))
 
     def lower_free_fit(self, poi_range: tuple[float, float]) -> None:
         """Fit the observed data with the POI free again, from the lowest of the conditional fits
