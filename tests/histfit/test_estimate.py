@@ -342,8 +342,8 @@ def test_a_refit_that_fails_is_reported(monkeypatch: pytest.MonkeyPatch) -> None
     module = sys.modules["histfit.impacts"]  # the name histfit.impacts is the function's
     solve = module.solve
 
-    def failing(problem: Problem, starts: Sequence[Array], *, thorough: bool) -> Fits:
-        fits = solve(problem, starts, thorough=thorough)
+    def failing(problem: Problem, starts: Sequence[Array]) -> Fits:
+        fits = solve(problem, starts)
         fits.minimum.converged[:] = starts[0][0, 0] < 0.0
         return fits
 
