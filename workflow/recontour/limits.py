@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -93,6 +94,40 @@ def on_cross_sections(
         last = {column: row[column] for column in ("status", "fits", "reason")}
         rows.append({k: v for k, v in row.items() if k not in last} | cells | last)
     return replace(table, rows=tuple(rows))
+
+
+class Drawn(NamedTuple):
+    """Limits as figures show them, NaN where there is none.
+
+    Attributes:
+        curves: by name, see `CURVES`, (n,) each
+        theory: what excludes a point if its limit is less (n,), and the name of that
+        what: the limits' name and unit
+    """
+
+    curves: dict[str, np.ndarray]
+    theory: tuple[np.ndarray, str]
+    what: str
+
+
+def drawn(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Drawn:
+    """The limits of the points with these `names`, from the rows of upper_limits.json: on the
+    cross-section, if they have it, in the unit that makes numbers short."""
+    by_name = {row["name"]: row for row in rows}
+
+    def column(name: str) -> np.ndarray:
+        values = [by_name[point][name] for point in names]
+        return np.array([math.nan if value is None else value for value in values])
+
+    if ON_CROSS_SECTION[0] not in rows[0]:
+        curves = {curve: column(name) for curve, name in zip(CURVES, ON_MU, strict=True)}
+        return Drawn(curves, (np.ones(len(names)), r"$\mu$ = 1"), r"upper limit on $\mu$")
+    curves = {curve: column(name) for curve, name in zip(CURVES, ON_CROSS_SECTION, strict=True)}
+    in_fb = np.nanmedian(curves["observed"]) < 1.0
+    unit, factor = ("fb", 1e3) if in_fb else ("pb", 1.0)
+    curves = {curve: factor * values for curve, values in curves.items()}
+    theory = (factor * column(THEORY[0]), "Theory")
+    return Drawn(curves, theory, f"upper limit on the cross-section [{unit}]")
 
 
 def read_published(path: Path | str) -> list[tuple[float, float, float]]:
