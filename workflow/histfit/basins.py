@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from .arrays import Array, Index
-from .likelihood import deviance
+from .arrays import Array, Flags, Index, any_of
+from .likelihood import WALL, deviance, expected_bins
 from .minimum import Problem
 
 STRONGEST = 16
 """How many one-sided parameters are tried at most, those that the bins tell most about."""
 
 PLACES = np.array([0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.0, 3.0])
-"""How far on the other side of 0 a minimum is looked for."""
+"""How far from 0 a minimum is looked for on the other side."""
+
+AT_ZERO = 0.02
+"""A parameter this close to 0, or one that a bound keeps from its other side, is tried on every
+side that it may be on, and at least `AWAY` from 0."""
+
+AWAY = 0.3
 
 
 def across(problem: Problem, x: Array, rows: Index) -> list[tuple[Index, Array]]:
@@ -26,13 +32,63 @@ def across(problem: Problem, x: Array, rows: Index) -> list[tuple[Index, Array]]
     """
     strength = problem.model.one_sided
     strongest = np.argsort(-strength, kind="stable")[:STRONGEST]
+    places = np.concatenate([-PLACES, PLACES])
     searches = []
     for i in strongest[strength[strongest] > 0.0].tolist():
         some = rows[~problem.fixed[rows, i]]
         origin, where = x[some], problem.take(some)
-        points = np.repeat(origin[:, None], len(PLACES), axis=1)
-        there = np.where(origin[:, i] < 0.0, 1.0, -1.0)[:, None] * PLACES
-        points[:, :, i] = np.clip(there, where.low[:, [i]], where.high[:, [i]])
-        value = [deviance(problem.model, points[:, k], where.data) for k in range(len(PLACES))]
-        searches.append((some, points[np.arange(len(some)), np.argmin(value, axis=0)]))
+        here, low, high = origin[:, [i]], where.low[:, [i]], where.high[:, [i]]
+        within = (places >= low) & (places <= high)
+        other = within & (np.where(here < 0.0, 1.0, -1.0) * places > 0.0)
+        anywhere = (np.abs(here) < AT_ZERO) | ~other.any(axis=1, keepdims=True)
+        wanted = np.where(anywhere, within & (np.abs(places) > AWAY), other)
+        points = np.repeat(origin[:, None], len(places), axis=1)
+        points[:, :, i] = np.clip(places, low, high)
+        value = np.where(wanted, _ranked(where, points), np.inf)
+        best = np.argmin(value, axis=1)
+        found = wanted.any(axis=1)
+        searches.append((some[found], points[np.arange(len(some)), best][found]))
     return searches
+
+
+def allowed(problem: Problem, x: Array) -> tuple[Array, Flags]:
+    """From `x` (N, P), points within bounds where no bin without events has a rate below its floor,
+    as far as one parameter after the other at `PLACES` or a bound leads there (N, P), and whether
+    it does (N,)."""
+    x = x.copy()
+    lacking = _lacking(problem, x[:, None])[:, 0]
+    places = np.concatenate([[0.0], np.stack([PLACES, -PLACES], axis=1).ravel()])
+    before = np.full_like(lacking, np.inf)
+    while any_of((lacking > 0.0) & (lacking < before)):
+        before = lacking.copy()
+        for i in range(x.shape[1]):
+            free = ((lacking > 0.0) & ~problem.fixed[:, i]).nonzero()[0]
+            if len(free) == 0:
+                continue
+            where = problem.take(free)
+            low, high = where.low[:, [i]], where.high[:, [i]]
+            points = np.repeat(x[free][:, None], len(places) + 2, axis=1)
+            points[:, :-2, i] = np.clip(places, low, high)
+            points[:, -2:, i] = np.concatenate([low, high], axis=1)
+            value = _lacking(where, points)
+            best, each = np.argmin(value, axis=1), np.arange(len(free))
+            less = value[each, best] < lacking[free]
+            x[free[less]] = points[each, best][less]
+            lacking[free[less]] = value[each, best][less]
+    return x, lacking == 0.0
+
+
+def _ranked(problem: Problem, points: Array) -> Array:
+    """The objective of N fits at K points each (N, K, P), more where rates are negative; (N, K)."""
+    columns = range(points.shape[1])
+    value = [deviance(problem.model, points[:, k], problem.data) for k in columns]
+    return np.stack(value, axis=1) + WALL * _lacking(problem, points)
+
+
+def _lacking(problem: Problem, points: Array) -> Array:
+    """By how much rates of bins without events are below their floor, squared and added up, of N
+    fits at K points each (N, K, P); (N, K)."""
+    model, empty = problem.model, problem.data.counts == 0.0
+    rates = [expected_bins(model, points[:, k]) for k in range(points.shape[1])]
+    lacks = [np.where(empty, np.maximum(model.floor - rate, 0.0), 0.0) for rate in rates]
+    return np.stack([(lack**2).sum(axis=1) for lack in lacks], axis=1)

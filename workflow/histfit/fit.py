@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .arrays import Array, Flags, Index, any_of
-from .basins import across
+from .basins import across, allowed
 from .errors import FitError
 from .likelihood import (
     FAINTEST,
@@ -27,6 +27,9 @@ from .newton import EDM_TOLERANCE
 NO_EVENTS = 1e-8
 """Expected counts up to this are none: a fit that ends at the wall of a bin without events comes no
 closer to a rate of 0, and what they add to a likelihood is of this size."""
+
+STIFF = 1e7
+"""Stiffness of walls that are not to be left behind; see `likelihood.WALL`."""
 
 FAR = 3.0 * SAME_BASIN
 """A conditional and a free fit that end so far apart (in σ of the constraints) may have ended in
@@ -142,7 +145,7 @@ def solve(
     mirror image). Only unsafe fits are repeated from where their kin ended.
 
     `kin` (N,) gives every row another one with about the same minima, or itself; a row is repeated
-    once more where its kin has found a lower minimum meanwhile. Of two conditional fits that are
+    once more whenever its kin has found a lower minimum. Of two conditional fits that are
     each other's kin both are unsafe if one is; and a free fit is if it ends above its kin, a
     conditional one. That one is repeated from where the free fit ended, with the POI put back, if
     it is thorough and they are `FAR` apart, or if the free fit has found a lower minimum meanwhile.
@@ -178,18 +181,22 @@ def solve(
     lower = _search_again(problem, fits, searches)
     if threatened:
         lower |= _search_across(problem, fits)
-    if any_of(lower):
+    while any_of(lower):
         rows, finders = (lower[kin] & related).nonzero()[0], (lower & looser).nonzero()[0]
         searches = [(rows, best.x[kin[rows]]), _inherited(problem, best, kin, finders)]
-        _search_again(problem, fits, searches)
+        lower = _search_again(problem, fits, searches)
     return fits
 
 
 def _minimize(problem: Problem, start: Array, known: Minimum | None = None) -> Minimum:
     """As `minimize`, but of the likelihood itself where that ends in its extension (see
     `likelihood.LEAST_RATE`): again from there or, if there events are and none are expected, from
-    the start. Where these are so, too, the value is infinite."""
+    the start. Where these are so, too, the value is infinite; and where the rates of bins without
+    events cannot but be negative (see `_allow`)."""
     model, found = problem.model, minimize(problem, start, known)
+    forbidden = found.converged & np.isinf(found.value)
+    if any_of(forbidden) and (known is None or np.isinf(known.value).any()):
+        _allow(problem, found, forbidden.nonzero()[0])
     faint = extended(model, found.x, found.bins, problem.data) & np.isfinite(found.value)
     if not any_of(faint):
         return found
@@ -207,6 +214,21 @@ def _minimize(problem: Problem, start: Array, known: Minimum | None = None) -> M
     rows = faint.nonzero()[0]
     found.value[rows] = deviance(model, found.x[rows], problem.take(rows).data)
     return found
+
+
+def _allow(problem: Problem, found: Minimum, rows: Index) -> None:
+    """Make fits again that ended where the rate of a bin without events cannot but be negative: a
+    minimum of how negative it is, of which there may be others. From where it is not; if there is
+    no such place, nothing can be expected of these `rows`, and if they come back, nothing is known.
+    """
+    origin, possible = allowed(problem.take(rows), found.x[rows])
+    rows, origin = rows[possible], origin[possible]
+    if len(rows):
+        again = minimize(problem.take(rows), origin, stiffness=STIFF)
+        again.converged[np.isinf(again.value)] = False
+        again.iterations[...] += found.iterations[rows]
+        again.indefinite[...] = True
+        found.put(rows, again)
 
 
 def polished(problem: Problem, fits: Fits) -> Fits:

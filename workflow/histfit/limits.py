@@ -105,12 +105,14 @@ def upper_limit(
     expected: list[float | None] = []
     for n in N_SIGMA:
         wanted = n - float(ndtri(level * ndtr(n)))
-        expected.append(_crossing(scan.root_asimov, wanted, wanted * width, reach))
+        ends = scan.ends(1)
+        expected.append(_crossing(scan.root_asimov, wanted, wanted * width, reach, ends))
     observed, at_last = None, math.inf
     while scan.lowest[0] < at_last:
         at_last = scan.lowest[0]
         guess = max(expected[2] or reach, scan.muhat[0])
-        observed = _crossing(scan.significance, -float(ndtri(level)), guess, reach)
+        wanted = -float(ndtri(level))
+        observed = _crossing(scan.significance, wanted, guess, reach, scan.ends(0))
         scan.lower_free_fit(poi_range)
     return UpperLimit(
         level=level,
@@ -153,6 +155,15 @@ class _Scan:
         q_obs, q_asimov = self._statistic(mu, 0), self._statistic(mu, 1)
         CLs = observed_p_values(self.test_stat, q_obs, q_asimov)[2]
         return -float(ndtri(min(max(CLs, self.least_CLs), 1.0 - self.most_CLs)))
+
+    def ends(self, which: int) -> tuple[float, float]:
+        """The largest known μ that the observed (0) or the Asimov data (1) allow, and the least one
+        that they do not."""
+        finite = {mu: bool(np.isfinite(values[which])) for mu, (values, _) in self._found.items()}
+        last = max((mu for mu, is_finite in finite.items() if is_finite), default=0.0)
+        return last, min(
+            (mu for mu, is_finite in finite.items() if not is_finite), default=math.inf
+        )
 
     def lower_free_fit(self, poi_range: tuple[float, float]) -> None:
         """Fit the observed data with the POI free again, from the lowest of the conditional fits
@@ -203,13 +214,21 @@ class _Scan:
 
 
 def _crossing(
-    function: Callable[[float], float], target: float, guess: float, reach: float
+    function: Callable[[float], float],
+    target: float,
+    guess: float,
+    reach: float,
+    ends: tuple[float, float],
 ) -> float | None:
     """Where an increasing `function` of μ, which is below `target` at 0, crosses it; None beyond
-    `reach`. The secant method, kept inside a bracket (Illinois: M. Dowell, P. Jarratt, BIT 11
+    `reach`. It is known to be finite up to the first of `ends`, and not from the second on. The
+    secant method, kept inside a bracket (Illinois: M. Dowell, P. Jarratt, BIT 11
     (1971) 168)."""
-    low, f_low = 0.0, function(0.0) - target
-    high = min(guess, reach)
+    last, impossible = ends
+    low, high = 0.0, min(guess, reach, impossible)
+    if impossible < math.inf and function(last) < target:
+        low, high = last, impossible
+    f_low = function(low) - target
     while (f_high := function(high) - target) < 0.0:
         if high >= reach:
             return None

@@ -60,7 +60,11 @@ SAME_MINIMUM = 1e-9
 
 
 def minimize(
-    problem: Problem, start: Array, known: Minimum | None = None, least: float = LEAST_RATE
+    problem: Problem,
+    start: Array,
+    known: Minimum | None = None,
+    least: float = LEAST_RATE,
+    stiffness: float = WALL,
 ) -> Minimum:
     """Minimize the objective from `start` (N, P).
 
@@ -68,6 +72,7 @@ def minimize(
         known: minima found before. A row that comes back to its known minimum, or will not get
             below it, is given up: its value is then infinite.
         least: rate below which a bin's term is extended, see `likelihood.LEAST_RATE`.
+        stiffness: that walls begin with, see `likelihood.WALL`.
     """
     model, n_fits = problem.model, len(start)
     result = Minimum(
@@ -80,7 +85,7 @@ def minimize(
         indefinite=np.zeros(n_fits, dtype=bool),
         iterations=np.zeros(n_fits, dtype=np.intp),
     )
-    fits = _begun(problem, start, least)
+    fits = _begun(problem, start, least, stiffness)
     result.x[...] = fits.x
     if known is not None:
         new = distance(model, fits.x, known.x) >= SAME_BASIN
@@ -261,7 +266,7 @@ class _Fits:
         self.gap, self.side = self.gap[rows], self.side[rows]
 
 
-def _begun(problem: Problem, start: Array, least: float) -> _Fits:
+def _begun(problem: Problem, start: Array, least: float, stiffness: float) -> _Fits:
     """Fits of a `problem` at their `start` (N, P), as far as it lies within bounds."""
     model, counts = problem.model, problem.data.counts
     low = np.where(problem.fixed, -np.inf, problem.low)  # a test may lie beyond the bounds
@@ -272,9 +277,9 @@ def _begun(problem: Problem, start: Array, least: float) -> _Fits:
         np.arange(len(x)),
         x,
         wall=np.zeros_like(counts),
-        stiffness=np.full_like(counts, WALL),
+        stiffness=np.full_like(counts, stiffness),
         gap=np.full_like(counts, np.inf),
-        side=np.where(x < 0.0, -1.0, 1.0),
+        side=np.where((x < 0.0) | (high <= 0.0), -1.0, 1.0),
         kinks=any_of(model.kinked),
         least=least,
     )

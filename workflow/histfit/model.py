@@ -36,6 +36,9 @@ THREAT = 3.0
 """What bins must tell about the bend of a systematic (see `Model.bend`), where its constraint tells
 1, to make it likely that there are minima on either side of 0."""
 
+THREAT_AT_KINK = 0.1
+"""The same for interpolations with a kink at 0, which can be a maximum."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Model:
@@ -54,7 +57,7 @@ class Model:
         kinked: parameters whose interpolation has a kink at 0, (P,) bool
         bend: by how much a parameter moves the bins the same way at +1 and −1: the mean of both
             changes in σ of the events, squared and added up (P,)
-        one_sided: `bend` where it is a `THREAT`, 0 elsewhere (P,)
+        one_sided: `bend` where it is a threat, 0 elsewhere (P,)
     """
 
     channels: Mapping[str, int]
@@ -213,7 +216,7 @@ def assemble(
         normsys_code=normsys_code,
         kinked=kinked,
         bend=bend,
-        one_sided=np.where(bend > THREAT, bend, 0.0),
+        one_sided=np.where(bend > np.where(kinked, THREAT_AT_KINK, THREAT), bend, 0.0),
         nominal=nominal,
         shifts=shifts,
         coefficients=coefficients,
