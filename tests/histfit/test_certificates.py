@@ -3,6 +3,7 @@ point. Every minimum is compared with a scan of `log_likelihood`, which no fit t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import histfit
@@ -40,9 +41,12 @@ def nll_of(model: histfit.Model, values: Any) -> float:
     return -float(log_likelihood(model, values[None], observed_data(model))[0])
 
 
-def lowest(model: histfit.Model, fit: histfit.Fit, label: str) -> tuple[float, float]:
-    """Where the NLL is least along a parameter, and that NLL; all others as the `fit` left them."""
-    scan = np.linspace(-3.0, 3.0, 6001)
+def lowest(
+    model: histfit.Model, fit: histfit.Fit, label: str, bounds: Sequence[float] = (-3.0, 3.0)
+) -> tuple[float, float]:
+    """Where the NLL is least along a parameter within `bounds`, and that NLL; all others as the
+    `fit` left them."""
+    scan = np.linspace(*bounds, 6001)
     x = np.repeat(fit.values[None], len(scan), axis=0)
     x[:, fit.labels.index(label)] = scan
     data = observed_data(model)
@@ -114,6 +118,30 @@ def test_a_maximum_at_a_bound_is_left() -> None:
         fit = histfit.hypotest(model).fits["background"]
         assert fit["a"] == pytest.approx(a, abs=1e-3)  # a scan
         assert fit.nll == pytest.approx(5.383, abs=1e-3)
+
+
+def test_a_kink_at_a_bound_leaves_the_side_that_the_bound_leaves() -> None:
+    spec = counting(5.0, 50.0, 60.0, histosys("a", [52.0], [57.0]))
+    configured = {"name": "a", "inits": [0.0], "bounds": [[-5.0, 0.0]]}
+    spec["measurements"][0]["config"]["parameters"] = [configured]
+    fit = histfit.hypotest(histfit.compile_model(spec, None, KINKED)).fits["background"]
+    assert fit["a"] == pytest.approx(-0.3651, abs=1e-3)  # a scan
+
+
+@pytest.mark.parametrize("bounds", [[0.0, 5.0], [-5.0, 0.0]])
+def test_a_one_sided_systematic_that_a_bound_holds_at_0_is_tried_beyond(
+    bounds: list[float],
+) -> None:
+    """The slope at 0 leads out, but farther in the rate rises to what was observed."""
+    near, far = (1.35, 1.25) if bounds[0] == 0.0 else (1.25, 1.35)
+    spec = counting(5.0, 100.0, 160.0, normsys("a", near, far))
+    configured = {"name": "a", "inits": [0.0], "bounds": [bounds]}
+    spec["measurements"][0]["config"]["parameters"] = [configured]
+    model = histfit.compile_model(spec)
+    fit = histfit.hypotest(model).fits["background"]
+    place, nll = lowest(model, fit, "a", bounds)
+    assert fit["a"] == pytest.approx(place, abs=1e-3)
+    assert nll - 1e-6 < fit.nll < nll + 1e-8
 
 
 def test_no_fit_turns_to_a_side_where_a_factor_is_0() -> None:

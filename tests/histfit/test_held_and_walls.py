@@ -5,8 +5,8 @@ from __future__ import annotations
 import histfit
 import numpy as np
 import pytest
-from histfit.fit import NO_EVENTS, expected_data
-from histfit.likelihood import expected_bins
+from histfit.fit import NO_EVENTS, expected_data, observed_data
+from histfit.likelihood import Data, expected_bins, log_likelihood
 from models import Spec, histosys, normfactor, normsys, random_workspace, sample, workspace
 
 
@@ -127,3 +127,26 @@ def test_a_model_whose_rates_are_negative_wherever_it_may_go_is_told() -> None:
         histfit.hypotest(spec, 3.0, poi_bounds=(2.0, 5.0))
     with pytest.raises(histfit.InvalidWorkspace, match=r"bin 1: found that -0\.4 events"):
         histfit.throw_toys(spec, 3.0, toys=10)
+
+
+@pytest.mark.parametrize(
+    ("lo", "hi", "a"), [(1.0, 1.0, 0.235), (0.1, -1.0, -1.0)], ids=["either way", "one way"]
+)
+def test_a_signal_that_a_systematic_saves_an_empty_bin_from_is_not_excluded(
+    lo: float, hi: float, a: float
+) -> None:
+    """The rate of the second bin is −0.1 at α = 0, from where both ways it is, or seems to be, no
+    better; at −1 of the second case it is 0. Values are of a grid."""
+    background = sample("b", [3.0, 0.0], histosys("a", [3.0, lo], [3.0, hi]))
+    signal = sample("s", [2.0, -0.2], normfactor("mu"))
+    model = histfit.compile_model(workspace({"SR": [background, signal]}, {"SR": [3.0, 0.0]}))
+    fit = histfit.hypotest(model, 0.5).fits["conditional"]
+    scan = np.linspace(-5.0, 5.0, 100_001)
+    x = np.stack([scan, np.full_like(scan, 0.5)], axis=1)
+    x = x[expected_bins(model, x)[:, 1] >= -1e-12]
+    data = Data(*(np.repeat(part, len(x), axis=0) for part in observed_data(model)))
+    nll = -log_likelihood(model, x, data)
+    assert abs(fit["a"]) == pytest.approx(abs(a), abs=1e-3)
+    assert abs(x[nll.argmin(), 0]) == pytest.approx(abs(a), abs=1e-3)
+    assert fit.nll == pytest.approx(float(nll.min()), abs=2e-4)
+    assert expected_bins(model, fit.values[None])[0, 1] > -1e-8

@@ -54,9 +54,10 @@ def across(problem: Problem, x: Array, rows: Index) -> list[tuple[Index, Array]]
 def allowed(problem: Problem, x: Array) -> tuple[Array, Flags]:
     """From `x` (N, P), points within bounds where no bin without events has a rate below its floor,
     as far as one parameter after the other at `PLACES` or a bound leads there (N, P), and whether
-    it does (N,)."""
+    it does (N,), if it has to."""
     x = x.copy()
     lacking = _lacking(problem, x[:, None])[:, 0]
+    negative = lacking > 0.0
     places = np.concatenate([[0.0], np.stack([PLACES, -PLACES], axis=1).ravel()])
     before = np.full_like(lacking, np.inf)
     while any_of((lacking > 0.0) & (lacking < before)):
@@ -75,7 +76,7 @@ def allowed(problem: Problem, x: Array) -> tuple[Array, Flags]:
             less = value[each, best] < lacking[free]
             x[free[less]] = points[each, best][less]
             lacking[free[less]] = value[each, best][less]
-    return x, lacking == 0.0
+    return x, negative & (lacking == 0.0)
 
 
 def _ranked(problem: Problem, points: Array) -> Array:

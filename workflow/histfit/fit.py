@@ -189,14 +189,32 @@ def solve(
 
 
 def _minimize(problem: Problem, start: Array, known: Minimum | None = None) -> Minimum:
-    """As `minimize`, but of the likelihood itself where that ends in its extension (see
-    `likelihood.LEAST_RATE`): again from there or, if there events are and none are expected, from
-    the start. Where these are so, too, the value is infinite; and where the rates of bins without
-    events cannot but be negative (see `_allow`)."""
-    model, found = problem.model, minimize(problem, start, known)
+    """As `minimize`, but of the likelihood itself, and with an infinite value where that has none.
+
+    A fit that ends in an extension (see `likelihood.LEAST_RATE`) is made again from there or, if
+    there events are and none are expected, from the start. One that ends where the rate of a bin
+    without events cannot but be negative is at a minimum of how negative it is, of which there may
+    be others: it is made again from where it is not. If there is no such place, the value is
+    infinite; if it comes back, nothing is known, and it has not converged.
+    """
+    found = _unextended(problem, start, minimize(problem, start, known))
     forbidden = found.converged & np.isinf(found.value)
-    if any_of(forbidden) and (known is None or np.isinf(known.value).any()):
-        _allow(problem, found, forbidden.nonzero()[0])
+    if any_of(forbidden) and (known is None or any_of(np.isinf(known.value))):
+        rows = forbidden.nonzero()[0]
+        origin, possible = allowed(problem.take(rows), found.x[rows])
+        rows, origin, some = rows[possible], origin[possible], problem.take(rows[possible])
+        if len(rows):
+            again = _unextended(some, origin, minimize(some, origin, stiffness=STIFF))
+            again.converged[np.isinf(again.value)] = False
+            again.iterations[...] += found.iterations[rows]
+            again.indefinite[...] = True
+            found.put(rows, again)
+    return found
+
+
+def _unextended(problem: Problem, start: Array, found: Minimum) -> Minimum:
+    """`found` from the `start`, without the extension: see `_minimize`."""
+    model = problem.model
     faint = extended(model, found.x, found.bins, problem.data) & np.isfinite(found.value)
     if not any_of(faint):
         return found
@@ -205,30 +223,16 @@ def _minimize(problem: Problem, start: Array, known: Minimum | None = None) -> M
     impossible = np.isinf(deviance(model, origin, data))
     origin = np.where(impossible[:, None], start[rows], origin)
     possible = np.isfinite(deviance(model, origin, data))
+    found.value[rows[~possible]] = np.inf
     rows, origin = rows[possible], origin[possible]
     if len(rows):
         again = minimize(problem.take(rows), origin, least=FAINTEST)
         again.iterations[...] += found.iterations[rows]
         again.indefinite[...] |= found.indefinite[rows]
+        value = deviance(model, again.x, problem.take(rows).data)
+        again.value[...] = np.where(np.isinf(again.value), np.inf, value)
         found.put(rows, again)
-    rows = faint.nonzero()[0]
-    found.value[rows] = deviance(model, found.x[rows], problem.take(rows).data)
     return found
-
-
-def _allow(problem: Problem, found: Minimum, rows: Index) -> None:
-    """Make fits again that ended where the rate of a bin without events cannot but be negative: a
-    minimum of how negative it is, of which there may be others. From where it is not; if there is
-    no such place, nothing can be expected of these `rows`, and if they come back, nothing is known.
-    """
-    origin, possible = allowed(problem.take(rows), found.x[rows])
-    rows, origin = rows[possible], origin[possible]
-    if len(rows):
-        again = minimize(problem.take(rows), origin, stiffness=STIFF)
-        again.converged[np.isinf(again.value)] = False
-        again.iterations[...] += found.iterations[rows]
-        again.indefinite[...] = True
-        found.put(rows, again)
 
 
 def polished(problem: Problem, fits: Fits) -> Fits:

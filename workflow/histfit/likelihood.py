@@ -255,9 +255,9 @@ def deviance(model: Model, x: Array, data: Data) -> Array:
 
 
 def extended(model: Model, x: Array, bins: Array, data: Data) -> Flags:
-    """Where (N,) a main or a constraint term is below `LEAST_RATE`, at `x` (N, P) with the expected
-    rates `bins` (N, B)."""
-    found = (bins < LEAST_RATE * data.counts).any(axis=1)
+    """Where (N,) a main term with events or a constraint term is below `LEAST_RATE`, at `x` (N, P)
+    with the expected rates `bins` (N, B)."""
+    found = ((bins < LEAST_RATE * data.counts) & (data.counts > 0.0)).any(axis=1)
     poisson = model.parameters.poisson
     if len(poisson):
         tau = model.parameters.tau
