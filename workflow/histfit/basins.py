@@ -52,14 +52,28 @@ def across(problem: Problem, x: Array, rows: Index) -> list[tuple[Index, Array]]
 
 
 def allowed(problem: Problem, x: Array) -> tuple[Array, Flags]:
-    """From `x` (N, P), points within bounds where no bin without events has a rate below its floor,
-    as far as one parameter after the other at `PLACES` or a bound leads there (N, P), and whether
-    it does (N,), if it has to."""
+    """From `x` (N, P), where bins without events have rates below their floor, points within bounds
+    where none has (N, P), and whether there are (N,), as far as one parameter after the other at
+    `PLACES` or a bound leads there, from `x` or from there with all factors at 1."""
+    found = _raised(problem, x)
+    factors = np.zeros(x.shape[1], dtype=bool)
+    factors[problem.model.factors] = True
+    factors = factors & ~problem.fixed
+    other = _raised(problem, np.where(factors, np.clip(1.0, problem.low, problem.high), x))
+    possible, otherwise = (
+        _lacking(problem, points[:, None])[:, 0] == 0.0 for points in (found, other)
+    )
+    negative = _lacking(problem, x[:, None])[:, 0] > 0.0
+    return np.where(possible[:, None], found, other), negative & (possible | otherwise)
+
+
+def _raised(problem: Problem, x: Array) -> Array:
+    """`x` (N, P) with one free parameter after the other moved to that of `PLACES` and its bounds
+    where rates are below their floor least, until they are not or nothing helps."""
     x = x.copy()
     lacking = _lacking(problem, x[:, None])[:, 0]
-    negative = lacking > 0.0
-    places = np.concatenate([[0.0], np.stack([PLACES, -PLACES], axis=1).ravel()])
     before = np.full_like(lacking, np.inf)
+    places = np.concatenate([[0.0], np.stack([PLACES, -PLACES], axis=1).ravel()])
     while any_of((lacking > 0.0) & (lacking < before)):
         before = lacking.copy()
         for i in range(x.shape[1]):
@@ -76,7 +90,7 @@ def allowed(problem: Problem, x: Array) -> tuple[Array, Flags]:
             less = value[each, best] < lacking[free]
             x[free[less]] = points[each, best][less]
             lacking[free[less]] = value[each, best][less]
-    return x, negative & (lacking == 0.0)
+    return x
 
 
 def _ranked(problem: Problem, points: Array) -> Array:
