@@ -203,3 +203,25 @@ def test_asimov_data_come_from_the_lower_minimum_that_the_free_fit_leads_to() ->
     model = histfit.compile_model(spec, None, KINKED)
     fit = histfit.hypotest(model).fits["background"]
     assert fit.nll == pytest.approx(lowest_on_a_grid(model, 0.0), abs=2e-5)
+
+
+def test_a_second_minimum_on_the_same_side_is_found() -> None:
+    """s0 raises or lowers most yields either way, and fits have minima at 0.63 and at 1.76."""
+    first = sample("b0", [15.09, 14.9, 42.27], normsys("a", 0.383, 1.4029))
+    gone = sample("b1", [13.12, 38.81, 46.82], normsys("a", 0.0, 0.0))
+    shape = histosys("a", [45.2052], [30.422])
+    second = [
+        sample("b0", [40.24], normsys("a", 0.5588, 0.4709)),
+        sample("b1", [24.9], normsys("a", 0.6019, 0.3952), shape),
+        sample("s", [3.81], normfactor("mu")),
+    ]
+    spec = workspace({"A": [first, gone], "B": second}, {"A": [13.0, 52.0, 77.0], "B": [19.0]})
+    model = histfit.compile_model(spec)
+    fit = histfit.hypotest(model).fits["background"]
+    scan = np.linspace(-5.0, 5.0, 100_001)
+    x = np.zeros((len(scan), 2))
+    x[:, 1 - model.poi] = scan
+    data = Data(*(np.repeat(part, len(scan), axis=0) for part in observed_data(model)))
+    nll = -log_likelihood(model, x, data)
+    assert fit["a"] == pytest.approx(scan[nll.argmin()], abs=1e-3)
+    assert fit.nll == pytest.approx(float(nll.min()), abs=1e-6)

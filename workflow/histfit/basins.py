@@ -18,36 +18,32 @@ STRONGEST = 16
 PLACES = np.array([0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.0, 3.0])
 """How far from 0 a minimum is looked for on the other side."""
 
-AT_ZERO = 0.02
-"""A parameter this close to 0, or one that a bound keeps from its other side, is tried on every
-side that it may be on, and at least `AWAY` from 0."""
-
 AWAY = 0.3
+"""On its own side of 0, a minimum is looked for at least so far from a parameter, and from 0."""
 
 
 def across(problem: Problem, x: Array, rows: Index) -> list[tuple[Index, Array]]:
-    """Starting points on the other side of 0 of each of the strongest one-sided parameters, from
-    where some `rows` of all fits are, `x` (N, P): the best of `PLACES` there, with all other
-    parameters as they are. For every parameter the rows where it is free (n,), and points (n, P).
-    """
+    """Starting points with each of the strongest one-sided parameters elsewhere than where some
+    `rows` of all fits are, `x` (N, P): at the best of `PLACES` on the other side of 0, and at the
+    best one on its own side (both, if it is at 0), with all other parameters as they are. For every
+    parameter and side the rows where it is free and has such places (n,), and points (n, P)."""
     strength = problem.model.one_sided
     strongest = np.argsort(-strength, kind="stable")[:STRONGEST]
     places = np.concatenate([-PLACES, PLACES])
     searches = []
     for i in strongest[strength[strongest] > 0.0].tolist():
         some = rows[~problem.fixed[rows, i]]
-        origin, where = x[some], problem.take(some)
-        here, low, high = origin[:, [i]], where.low[:, [i]], where.high[:, [i]]
-        within = (places >= low) & (places <= high)
-        other = within & (np.where(here < 0.0, 1.0, -1.0) * places > 0.0)
-        anywhere = (np.abs(here) < AT_ZERO) | ~other.any(axis=1, keepdims=True)
-        wanted = np.where(anywhere, within & (np.abs(places) > AWAY), other)
-        points = np.repeat(origin[:, None], len(places), axis=1)
-        points[:, :, i] = np.clip(places, low, high)
-        value = np.where(wanted, _ranked(where, points), np.inf)
-        best = np.argmin(value, axis=1)
-        found = wanted.any(axis=1)
-        searches.append((some[found], points[np.arange(len(some)), best][found]))
+        where, here = problem.take(some), x[some, i][:, None]
+        within = (places >= where.low[:, [i]]) & (places <= where.high[:, [i]])
+        away = (np.abs(places - here) > AWAY) & (np.abs(places) > AWAY)
+        other = np.where(here < 0.0, 1.0, -1.0) * places > 0.0
+        points = np.repeat(x[some][:, None], len(places), axis=1)
+        points[:, :, i] = np.clip(places, where.low[:, [i]], where.high[:, [i]])
+        value = _ranked(where, points)
+        for wanted in (within & other & (away | (here != 0.0)), within & ~other & away):
+            best = np.argmin(np.where(wanted, value, np.inf), axis=1)
+            found = wanted.any(axis=1)
+            searches.append((some[found], points[np.arange(len(some)), best][found]))
     return searches
 
 
