@@ -9,7 +9,16 @@ from histfit.fit import observed_data, problem, solve
 from histfit.likelihood import Data
 from histfit.minimize import minimize
 from histfit.newton import SMALL
-from models import counting, normsys, random_data, random_workspace
+from models import (
+    counting,
+    histosys,
+    normfactor,
+    normsys,
+    random_data,
+    random_workspace,
+    sample,
+    workspace,
+)
 
 
 @pytest.mark.parametrize("seed", [4, 7, 21, 23, 42, 49])
@@ -24,6 +33,31 @@ def test_a_row_does_not_depend_on_the_others(seed: int) -> None:
         alone = solve(problem(model, row), [start[:1], model.parameters.aux[None]])
         assert np.array_equal(together.x[7 * i], alone.x[0])
         assert together.value[7 * i] == alone.value[0]
+
+
+def test_a_row_does_not_depend_on_what_is_searched_for_the_others() -> None:
+    """A strong one-sided systematic, and a bin that a signal may leave without room for events."""
+    background = sample("b", [3.0, 0.0], histosys("a", [3.0, 0.1], [3.0, -1.0]))
+    signal = sample("s", [2.0, -0.2], normfactor("mu"))
+    many = sample("b", [9000.0], histosys("c", [9300.0], [9400.0]))
+    channels = {"SR": [background, signal], "CR": [many]}
+    spec = workspace(channels, {"SR": [3.0, 0.0], "CR": [9250.0]})
+    model = histfit.compile_model(spec)
+    assert model.one_sided.any()
+    rng = np.random.default_rng(3)
+    counts = rng.poisson([9200.0, 4.0, 0.1], (40, 3)).astype(float)
+    data = Data(counts, rng.normal(0.0, 1.0, (40, 3)))
+    start = np.tile(model.parameters.init, (40, 1))
+    held = np.arange(40) % 2 == 0
+    start[:, model.poi] = rng.uniform(0.0, 8.0, 40)
+    other = start + 0.5 * ~model.parameters.fixed * (np.arange(3) != model.poi)
+    together = solve(problem(model, data, held), [start, other])
+    assert np.isinf(together.value).any() and np.isfinite(together.value).any()
+    for i in range(40):
+        row, one = Data(data.counts[[i]], data.aux[[i]]), np.array([i])
+        alone = solve(problem(model, row, held[[i]]), [start[one], other[one]])
+        assert np.array_equal(together.x[i], alone.x[0]), i
+        assert together.value[i] == alone.value[0]
 
 
 def test_small_models_fit_all_rows_at_once_as_they_would_one_by_one(

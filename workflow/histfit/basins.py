@@ -1,7 +1,8 @@
-"""Where other minima may be: on the other side of 0 of a strong one-sided systematic.
+"""Where other minima may be, as `minimize` goes to the one that is downhill.
 
-Its templates move rates the same way at ±1, by more than the data and the constraint let pass for
-chance. So the likelihood falls on either side of 0, to minima that no search from one side finds.
+A strong one-sided systematic moves rates the same way at ±1, by more than data and constraint let
+pass for chance: there is a minimum on either side of 0. And where a bin without events has a
+negative rate, others may have none.
 """
 
 from __future__ import annotations

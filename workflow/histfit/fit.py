@@ -199,7 +199,9 @@ def _minimize(problem: Problem, start: Array, known: Minimum | None = None) -> M
     """
     found = _unextended(problem, start, minimize(problem, start, known))
     forbidden = found.converged & np.isinf(found.value)
-    if any_of(forbidden) and (known is None or any_of(np.isinf(known.value))):
+    if known is not None:
+        forbidden &= np.isinf(known.value)
+    if any_of(forbidden):
         rows = forbidden.nonzero()[0]
         origin, possible = allowed(problem.take(rows), found.x[rows])
         rows, origin, some = rows[possible], origin[possible], problem.take(rows[possible])
@@ -280,8 +282,8 @@ def _stuck(problem: Problem, best: Minimum, kin: Index, looser: Flags) -> Flags:
 
 
 def _search_across(problem: Problem, fits: Fits) -> Flags:
-    """Repeat `fits` with strong one-sided parameters on the other side of 0, one after the other,
-    until none gets lower, and say which did."""
+    """Repeat `fits` with strong one-sided parameters elsewhere (see `basins.across`), until none
+    gets lower, and say which did."""
     rows, improved = np.arange(len(fits.x)), np.zeros(len(fits.x), dtype=bool)
     while len(rows):
         lower = _search_again(problem, fits, across(problem, fits.x, rows))

@@ -157,13 +157,11 @@ class _Scan:
         return -float(ndtri(min(max(CLs, self.least_CLs), 1.0 - self.most_CLs)))
 
     def ends(self, which: int) -> tuple[float, float]:
-        """The largest known μ that the observed (0) or the Asimov data (1) allow, and the least one
-        that they do not."""
-        finite = {mu: bool(np.isfinite(values[which])) for mu, (values, _) in self._found.items()}
-        last = max((mu for mu, is_finite in finite.items() if is_finite), default=0.0)
-        return last, min(
-            (mu for mu, is_finite in finite.items() if not is_finite), default=math.inf
-        )
+        """Where the likelihood of the observed (0) or of the Asimov data (1) ends, as far as it is
+        known: the least μ that they forbid, and before it the largest one that they allow."""
+        forbidden = [mu for mu, (values, _) in self._found.items() if np.isinf(values[which])]
+        end = min(forbidden, default=math.inf)
+        return max((mu for mu in self._found if mu < end), default=0.0), end
 
     def lower_free_fit(self, poi_range: tuple[float, float]) -> None:
         """Fit the observed data with the POI free again, from the lowest of the conditional fits
@@ -221,13 +219,12 @@ def _crossing(
     ends: tuple[float, float],
 ) -> float | None:
     """Where an increasing `function` of μ, which is below `target` at 0, crosses it; None beyond
-    `reach`. It is known to be finite up to the first of `ends`, and not from the second on. The
-    secant method, kept inside a bracket (Illinois: M. Dowell, P. Jarratt, BIT 11
-    (1971) 168)."""
-    last, impossible = ends
-    low, high = 0.0, min(guess, reach, impossible)
-    if impossible < math.inf and function(last) < target:
-        low, high = last, impossible
+    `reach`. The likelihood ends between `ends`. The secant method, kept inside a bracket (Illinois:
+    M. Dowell, P. Jarratt, BIT 11 (1971) 168)."""
+    last, end = ends
+    low, high = 0.0, min(guess, reach, end)
+    if end < math.inf and function(last) < target:
+        low, high = last, end
     f_low = function(low) - target
     while (f_high := function(high) - target) < 0.0:
         if high >= reach:
