@@ -7,6 +7,8 @@ negative rate, others may have none.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from .arrays import Array, Flags, Index, any_of
@@ -23,7 +25,7 @@ AWAY = 0.3
 """On its own side of 0, a minimum is looked for at least so far from a parameter, and from 0."""
 
 
-def across(problem: Problem, x: Array, rows: Index) -> list[tuple[Index, Array]]:
+def across(problem: Problem, x: Array, rows: Index) -> Iterator[tuple[Index, Array]]:
     """Starting points with each of the strongest one-sided parameters elsewhere than where some
     `rows` of all fits are, `x` (N, P): at the best of `PLACES` on the other side of 0, and at the
     best one on its own side (both, if it is at 0), with all other parameters as they are. For every
@@ -31,7 +33,6 @@ def across(problem: Problem, x: Array, rows: Index) -> list[tuple[Index, Array]]
     strength = problem.model.one_sided
     strongest = np.argsort(-strength, kind="stable")[:STRONGEST]
     places = np.concatenate([-PLACES, PLACES])
-    searches = []
     for i in strongest[strength[strongest] > 0.0].tolist():
         some = rows[~problem.fixed[rows, i]]
         where, here = problem.take(some), x[some, i][:, None]
@@ -44,8 +45,7 @@ def across(problem: Problem, x: Array, rows: Index) -> list[tuple[Index, Array]]
         for wanted in (within & other & (away | (here != 0.0)), within & ~other & away):
             best = np.argmin(np.where(wanted, value, np.inf), axis=1)
             found = wanted.any(axis=1)
-            searches.append((some[found], points[np.arange(len(some)), best][found]))
-    return searches
+            yield some[found], points[np.arange(len(some)), best][found]
 
 
 def allowed(problem: Problem, x: Array) -> tuple[Array, Flags]:

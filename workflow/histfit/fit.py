@@ -286,7 +286,9 @@ def _search_across(problem: Problem, fits: Fits) -> Flags:
     gets lower, and say which did."""
     rows, improved = np.arange(len(fits.x)), np.zeros(len(fits.x), dtype=bool)
     while len(rows):
-        lower = _search_again(problem, fits, across(problem, fits.x, rows))
+        lower = np.zeros_like(improved)
+        for search in across(problem, fits.x, rows):  # one by one, as all may not fit in memory
+            lower |= _search_again(problem, fits, [search])
         improved |= lower
         rows = lower.nonzero()[0]
     return improved
