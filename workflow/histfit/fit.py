@@ -31,6 +31,10 @@ closer to a rate of 0, and what they add to a likelihood is of this size."""
 STIFF = 1e7
 """Stiffness of walls that are not to be left behind; see `likelihood.WALL`."""
 
+ROUNDS = 5
+"""How often searches are repeated at most because one of them found something lower: with numbers
+so large that rounding is lower and lower, there would be no end."""
+
 FAR = 3.0 * SAME_BASIN
 """A conditional and a free fit that end so far apart (in σ of the constraints) may have ended in
 different minima."""
@@ -181,7 +185,9 @@ def solve(
     lower = _search_again(problem, fits, searches)
     if threatened:
         lower |= _search_across(problem, fits)
-    while any_of(lower):
+    for _ in range(ROUNDS):
+        if not any_of(lower):
+            break
         rows, finders = (lower[kin] & related).nonzero()[0], (lower & looser).nonzero()[0]
         searches = [(rows, best.x[kin[rows]]), _inherited(problem, best, kin, finders)]
         lower = _search_again(problem, fits, searches)
@@ -284,13 +290,13 @@ def _stuck(problem: Problem, best: Minimum, kin: Index, looser: Flags) -> Flags:
 def _search_across(problem: Problem, fits: Fits) -> Flags:
     """Repeat `fits` with strong one-sided parameters elsewhere (see `basins.across`), until none
     gets lower, and say which did."""
-    rows, improved = np.arange(len(fits.x)), np.zeros(len(fits.x), dtype=bool)
-    while len(rows):
+    rows, improved = fits.minimum.converged.nonzero()[0], np.zeros(len(fits.x), dtype=bool)
+    for _ in range(ROUNDS):
         lower = np.zeros_like(improved)
         for search in across(problem, fits.x, rows):  # one by one, as all may not fit in memory
             lower |= _search_again(problem, fits, [search])
         improved |= lower
-        rows = lower.nonzero()[0]
+        rows = (lower & fits.minimum.converged).nonzero()[0]
     return improved
 
 

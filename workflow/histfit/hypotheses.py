@@ -12,6 +12,7 @@ from .arrays import Array, any_of
 from .errors import FitError, InvalidWorkspace
 from .fit import (
     NO_EVENTS,
+    ROUNDS,
     Fit,
     Fits,
     at_poi,
@@ -71,13 +72,13 @@ def profile(model: Model, mu: float, asimov_mu: float, poi_range: tuple[float, f
     observed = observed_data(model)
     background, truth = background_fit(model, observed, asimov_mu)
     in_reach = model.poi is None or poi_range[0] <= asimov_mu <= poi_range[1]
-    another = True
-    while another:
+    for further in reversed(range(ROUNDS)):
         asimov = expected_data(model, truth.x)
         data = Data(*(np.concatenate(parts) for parts in zip(observed, asimov, strict=True)))
         known = in_reach and bool((truth.minimum.bins >= -NO_EVENTS).all())
         what, fits = tested_and_free(model, data, mu, poi_range, truth.x, free_asimov=not known)
-        another = tried_again(background, truth, at_poi(model, fits.x[1:2], asimov_mu))
+        if not further or not tried_again(background, truth, at_poi(model, fits.x[1:2], asimov_mu)):
+            break
     names = ["background", "conditional", "free", "asimov", *([] if known else ["free asimov"])]
     made = report(background, truth) + report(what, fits)
     reports = dict(zip(names, made, strict=True))

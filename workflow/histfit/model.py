@@ -36,6 +36,9 @@ THREAT = 3.0
 """What bins must tell about the bend of a systematic (see `Model.bend`), where its constraint tells
 1, to make it likely that there are minima on either side of 0."""
 
+TOO_MUCH = 1e7
+"""Beyond this no fit follows a bend: it is a hundred times what 10⁹ events see of 1 %."""
+
 THREAT_AT_KINK = 0.1
 """The same for interpolations with a kink at 0, which can be a maximum."""
 
@@ -200,6 +203,7 @@ def assemble(
     factors[:, alphas.normsys] = np.exp([log_hi, log_lo])
     factors = factors.take(group, axis=2)
     bend[: len(alphas.row)] = _bend(nominal, shifts, factors, bin_starts, observed)
+    threat = np.where(kinked, THREAT_AT_KINK, THREAT)
     return Model(
         channels=n_bins,
         samples=tuple((p.channel, p.name) for p in placed),
@@ -216,7 +220,7 @@ def assemble(
         normsys_code=normsys_code,
         kinked=kinked,
         bend=bend,
-        one_sided=np.where(bend > np.where(kinked, THREAT_AT_KINK, THREAT), bend, 0.0),
+        one_sided=np.where((bend > threat) & (bend < TOO_MUCH), bend, 0.0),
         nominal=nominal,
         shifts=shifts,
         coefficients=coefficients,
