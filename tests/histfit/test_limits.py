@@ -166,12 +166,13 @@ def test_limits_at_a_very_small_level(level: float) -> None:
 
 
 def test_limits_at_a_level_next_to_1() -> None:
-    """Near μ = 0, 1 − CLs is proportional to μ."""
+    """Where μ is small and below μ̂, q is 0 and √q_A is d = μ s/√b, so that CLs = ½/Φ(d), which is
+    1 − d √(2/π)."""
     near, nearer = (
         histfit.upper_limit(counting(12.0, 50.0, 55.0), level=1.0 - p) for p in (1e-6, 1e-10)
     )
     assert near.observed is not None and nearer.observed is not None
-    assert near.observed == pytest.approx(7.38523e-7, rel=1e-4)
+    assert near.observed == pytest.approx(1e-6 * math.sqrt(math.pi / 2 * 50.0) / 12.0, rel=1e-4)
     assert nearer.observed == pytest.approx(1e-4 * near.observed, rel=1e-4)
 
 

@@ -150,7 +150,7 @@ def two_bins(
 
 def lowest_on_a_grid(model: histfit.Model, mu: float, n: int = 201) -> float:
     """The least NLL with μ held, on a grid of two systematics from −5 to 5, made finer around the
-    least one four times. No fit takes part."""
+    least one five times. No fit takes part."""
     names = [i for i in range(3) if i != model.poi]
     centre, width, least = np.zeros(2), 5.0, np.inf
     for _ in range(6):

@@ -36,11 +36,11 @@ THREAT = 3.0
 """What bins must tell about the bend of a systematic (see `Model.bend`), where its constraint tells
 1, to make it likely that there are minima on either side of 0."""
 
-TOO_MUCH = 1e7
-"""Beyond this no fit follows a bend: it is a hundred times what 10⁹ events see of 1 %."""
-
 THREAT_AT_KINK = 0.1
 """The same for interpolations with a kink at 0, which can be a maximum."""
+
+TOO_MUCH = 1e7
+"""Beyond this no fit follows a bend: it is a hundred times what 10⁹ events see of 1 %."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
