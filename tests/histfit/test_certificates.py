@@ -9,8 +9,9 @@ from typing import Any
 import histfit
 import numpy as np
 import pytest
-from histfit.fit import observed_data
+from histfit.fit import observed_data, problem
 from histfit.likelihood import Data, log_likelihood
+from histfit.minimize import minimize
 from models import (
     KINKED,
     Spec,
@@ -19,10 +20,12 @@ from models import (
     histosys,
     normfactor,
     normsys,
+    random_workspace,
     sample,
     shapesys,
     workspace,
 )
+from scipy.stats import norm, poisson
 
 
 def symmetric() -> Spec:
@@ -195,3 +198,48 @@ def test_one_event_above_next_to_no_background(background: float) -> None:
     assert fit["a"] == pytest.approx(place, abs=1e-3) == pytest.approx(0.383, abs=1e-3)
     assert nll - 1e-6 < fit.nll <= nll
     assert fit.converged
+
+
+def test_a_factor_of_zero_at_a_kink_is_reached_from_its_side() -> None:
+    """10 of the 50 events are gone anywhere below α = 0, where 40 are the infimum."""
+    channel = [
+        sample("b", [10.0], normsys("a", 0.0, 1.2)),
+        sample("c", [40.0]),
+        sample("s", [5.0], normfactor("mu")),
+    ]
+    model = histfit.compile_model(workspace({"A": channel}, {"A": [40.0]}), None, KINKED)
+    fits = histfit.hypotest(model).fits
+    for name, rate in (("background", 40.0), ("free", 40.0), ("conditional", 45.0)):
+        nll = -poisson.logpmf(40, rate) - norm.logpdf(0.0)
+        assert fits[name].nll == pytest.approx(nll, abs=1e-9)
+        assert fits[name].converged
+        assert -1e-9 < fits[name]["a"] < 0.0
+
+
+@pytest.mark.parametrize(("seed", "codes"), [(8, None), (23, KINKED), (45, KINKED), (118, KINKED)])
+def test_a_flat_valley_is_no_way_down_from_a_saddle_point(
+    seed: int, codes: dict[str, dict[str, str]] | None
+) -> None:
+    """Free shapes times free factors: pushes along what they leave undetermined had no end."""
+    spec = random_workspace(seed, scale=(2.0, 20.0, 200.0)[seed % 3])
+    for fit in histfit.hypotest(histfit.compile_model(spec, None, codes)).fits.values():
+        assert fit.converged
+        assert fit.iterations < 500
+
+
+@pytest.mark.parametrize(
+    ("empty", "n", "searched"), [(0.0, 11.0, False), (-1.0, 11.0, False), (-1.0, 15.0, True)]
+)
+def test_what_fits_exactly_is_not_searched_again(empty: float, n: float, searched: bool) -> None:
+    """Nothing is below the saturated model, unless bins without events have negative rates."""
+    channel = [
+        sample("b", [10.0, empty], normsys("a", 0.9, 1.2)),
+        sample("s", [1.0, 0.0], normfactor("mu")),
+    ]
+    model = histfit.compile_model(workspace({"A": channel}, {"A": [n, 0.0]}))
+    what = problem(model, observed_data(model), held=True)
+    known = minimize(what, np.array([[0.1, 1.0]]))
+    assert known.value[0] < 1e-9
+    again = minimize(what, np.array([[-1.0, 1.0]]), known)
+    assert again.value[0] == np.inf
+    assert (again.iterations[0] > 0) == searched

@@ -40,6 +40,9 @@ SMALLEST_PUSH = 1e-3
 ROUNDING = 1e-13
 """Changes of the objective below this part of it are noise."""
 
+EDGE = 1e-12
+"""How close to 0 a parameter comes whose factor is 0 until there, and 1 there."""
+
 OFF_BOUND = 0.1
 """How far from a bound a parameter is moved that starts at one without slope."""
 
@@ -92,6 +95,7 @@ def minimize(
         if not all_of(new):
             old = (~new).nonzero()[0]
             new[old] = fits.evaluate(fits.x[old], old).value < known.value[old] - SAME_MINIMUM
+        new &= (known.value > _infimum(problem) + SAME_MINIMUM) | ~known.converged
         fits.keep(new.nonzero()[0])
         if not len(fits.rows):
             return result
@@ -130,6 +134,9 @@ def minimize(
             stuck = _backtrack(fits, step, there, now.value, too_high & going_on)
             result.converged[rows[stuck]] = newton.saddle[stuck]
             going_on[stuck] = False
+        flat = going_on & newton.saddle & _level(there.value, now.value)
+        result.converged[rows[flat]] = True
+        going_on[flat] = False
         if known is not None:
             back = going_on & (distance(model, target, at) < SAME_BASIN)
             back &= there.value >= lowest - SAME_MINIMUM
@@ -253,11 +260,15 @@ class _Fits:
 
     def confined(self) -> tuple[Array, Array]:
         """Lower and upper bounds that keep every kinked parameter on its side."""
-        low, high, kinked = self.problem.low, self.problem.high, self.problem.model.kinked
+        low, high, model = self.problem.low, self.problem.high, self.problem.model
         if not self.kinks:
             return low, high
-        low = np.where(kinked & (self.side > 0.0), np.maximum(low, 0.0), low)
-        return low, np.where(kinked & (self.side < 0.0), np.minimum(high, 0.0), high)
+        above, below = model.kinked & (self.side > 0.0), model.kinked & (self.side < 0.0)
+        under, over = model.cliffs
+        low = np.where(above, np.maximum(low, np.where(over & (self.x > 0.0), EDGE, 0.0)), low)
+        return low, np.where(
+            below, np.minimum(high, np.where(under & (self.x < 0.0), -EDGE, 0.0)), high
+        )
 
     def keep(self, rows: Index) -> None:
         """Drop all other rows."""
@@ -320,9 +331,25 @@ def _forbid(result: Minimum, rows: Index) -> None:
     result.converged[rows] = True
 
 
+def _infimum(problem: Problem) -> Array:
+    """What no objective is below (N,): 0, less the negative rates that bins without events may
+    have."""
+    return np.asarray(np.where(problem.data.counts == 0.0, problem.model.floor, 0.0).sum(axis=1))
+
+
 def _too_high(value: Array, before: Array, promised: Array) -> Flags:
     """Whether the objective did not fall as the slope promised."""
-    return np.asarray(~(value <= before + ARMIJO * promised + ROUNDING * (1.0 + np.abs(before))))
+    return np.asarray(~(value <= before + ARMIJO * promised + _noise(before)))
+
+
+def _level(value: Array, before: Array) -> Flags:
+    """Whether the objective changed by no more than noise: a push off a saddle point that does so
+    went along a flat valley, whose curvature is negative only by what is left of its gradient."""
+    return np.asarray(np.abs(value - before) <= _noise(before))
+
+
+def _noise(value: Array) -> Array:
+    return np.asarray(ROUNDING * (1.0 + np.abs(value)))
 
 
 def _finish(fits: _Fits, step: _Step, there: Evaluation, settled: Index, result: Minimum) -> Index:
