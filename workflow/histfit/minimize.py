@@ -134,9 +134,10 @@ def minimize(
             stuck = _backtrack(fits, step, there, now.value, too_high & going_on)
             result.converged[rows[stuck]] = newton.saddle[stuck]
             going_on[stuck] = False
-        flat = going_on & newton.saddle & _level(there.value, now.value)
-        result.converged[rows[flat]] = True
-        going_on[flat] = False
+        if any_of(newton.saddle):
+            flat = going_on & newton.saddle & _level(there.value, now.value)
+            result.converged[rows[flat]] = True
+            going_on[flat] = False
         if known is not None:
             back = going_on & (distance(model, target, at) < SAME_BASIN)
             back &= there.value >= lowest - SAME_MINIMUM
