@@ -45,7 +45,7 @@ def test_a_bad_point_is_listed_with_its_reason_and_the_others_are_complete(
     assert "10 done, 2 failed" in summary and BROKEN in summary and IMPOSSIBLE in summary
 
 
-@pytest.mark.parametrize("left", [0, 2])
+@pytest.mark.parametrize("left", [pytest.param(0, marks=pytest.mark.long), 2])
 def test_where_most_points_fail_the_run_ends_with_their_reasons_and_all_that_can_be_made(
     tmp_path: Path, left: int
 ) -> None:
@@ -78,6 +78,7 @@ def test_where_most_points_fail_the_run_ends_with_their_reasons_and_all_that_can
     assert said in compared
 
 
+@pytest.mark.long
 def test_figures_of_more_points_do_not_stay_beside_the_cls_of_fewer(
     finished_small: Path, tmp_path: Path
 ) -> None:

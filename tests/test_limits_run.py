@@ -114,6 +114,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any
     return folder, config
 
 
+@pytest.mark.long
 def test_limits_of_bad_points_are_refused_and_all_else_stays_as_it_was_made(tmp_path: Path) -> None:
     write(tmp_path, with_two_bad_points(), tolerate_failed_points=2)
     assert snakemake(tmp_path).returncode == 0
@@ -128,6 +129,7 @@ def test_limits_of_bad_points_are_refused_and_all_else_stays_as_it_was_made(tmp_
     assert snakemake(tmp_path, "upper_limits").returncode == 0
 
 
+@pytest.mark.long
 def test_a_point_without_a_limit_is_computed_once(tmp_path: Path) -> None:
     patches = patchset()
     patches["patches"][0]["patch"][0]["value"]["modifiers"] = []  # no signal

@@ -102,6 +102,7 @@ def test_the_page_of_a_run_shows_figure_comparison_points_fits_and_provenance(
         assert str(pages.caption(caption)) in text, caption
 
 
+@pytest.mark.long
 def test_provenance_holds_the_config_of_the_last_run(finished_small: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(finished_small, tmp_path / "run"))
     done = snakemake(folder, "--config", 'analyses={small: {title: "Another title"}}')

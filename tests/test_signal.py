@@ -69,6 +69,7 @@ def test_signals_in_every_form_have_the_cls_of_the_published_ones(run: Path, for
             assert float(ours[name][column]) == pytest.approx(float(row[column]), abs=1e-12)
 
 
+@pytest.mark.long
 def test_rows_of_labels_that_were_renamed_are_computed_anew(tmp_path: Path) -> None:
     settings = write(tmp_path)
     form = write_forms(tmp_path)["as_yields"]

@@ -193,7 +193,13 @@ def points_of_another_patchset(folder: Path, config: dict[str, Any]) -> list[str
 
 
 @pytest.mark.parametrize(
-    "spoil", [wrong_sha256, wrong_background_digest, missing_table, points_of_another_patchset]
+    "spoil",
+    [
+        wrong_sha256,
+        wrong_background_digest,
+        pytest.param(missing_table, marks=pytest.mark.long),
+        points_of_another_patchset,
+    ],
 )
 def test_what_was_not_published_stops_the_run(small: tuple[Path, dict], spoil: Any) -> None:
     folder, config = small

@@ -23,6 +23,9 @@ EDM_TOLERANCE = 1e-9
 FLOOR = 1e-10
 """Least eigenvalue of the diagonally scaled Hessian that a step divides by."""
 
+VANISHING = 1e-30
+"""Pivots below are none: a step along them would overflow."""
+
 WORTHWHILE = 1e-3
 """EDM above which a blended step is taken where the Hessian is not positive definite."""
 
@@ -221,7 +224,8 @@ def _step_stack(
 def _whitening(matrices: Array) -> tuple[Array, Flags]:
     """W with W⁻¹ W⁻ᵀ = M for every positive definite M of `matrices`, and which those are."""
     factor, definite = _factors(matrices)
-    definite &= (diagonals(factor) ** 2 >= FLOOR * diagonals(matrices)).all(axis=1)
+    least = FLOOR * diagonals(matrices) + VANISHING
+    definite &= (diagonals(factor) ** 2 >= least).all(axis=1)
     return np.asarray(np.linalg.inv(factor), dtype=np.float64), definite
 
 
@@ -299,7 +303,7 @@ def _cholesky(matrix: Array, least: float = FLOOR) -> Solver | None:
     """What solves with `matrix`, or None where a pivot is less than a part `least` of its diagonal,
     or negative."""
     factor, info = dpotrf(matrix.T, lower=1, clean=0)
-    if info or any_of(factor.diagonal() ** 2 < least * matrix.diagonal()):
+    if info or any_of(factor.diagonal() ** 2 < least * matrix.diagonal() + VANISHING):
         return None
     return Solver(factor)
 

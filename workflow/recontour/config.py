@@ -15,7 +15,7 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from recontour import selection, signals
+from recontour import mirrors, selection, signals
 from recontour.cross_sections import CrossSections, check_coverage
 from recontour.cross_sections import read as read_cross_sections
 from recontour.errors import UserError, known, masked, printable
@@ -108,11 +108,11 @@ def check_name(name: str) -> None:
 
 def mirror(config: Mapping[str, Any], analysis: str, root: Path) -> str:
     """The folder of copies for an analysis: its own, or the config's, or the one that the
-    environment variable HEPDATA_MIRROR names; "" for none. Raises UserError if it is no folder."""
+    environment names; "" for none. Raises UserError if it is no folder."""
     sources = {
         f"config key analyses/{analysis}/mirror": config["analyses"][analysis]["mirror"],
         "config key mirror": config["mirror"],
-        "environment variable HEPDATA_MIRROR": os.environ.get("HEPDATA_MIRROR", ""),
+        f"environment variable {mirrors.VARIABLE}": mirrors.of_environment(),
     }
     named = next((source for source, folder in sources.items() if folder), None)
     if named is None:

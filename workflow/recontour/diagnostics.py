@@ -8,13 +8,14 @@ Every part of the record has a `status`: "ok" with its numbers, "failed" or "no 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import histfit
 import numpy as np
 
 from recontour import limits
+from recontour.errors import printable
 from recontour.results import NO_SIGNAL
 
 SCANNED = 41
@@ -54,6 +55,17 @@ def diagnose(spec: Mapping[str, Any], measurement: str = "") -> Json:
     record["correlation"] = _part(_correlation, model, bounds)
     record["yields"] = _part(_yields, model, bounds, _signals(spec, model.poi_name))
     return record
+
+
+def said(record: Mapping[str, Any]) -> Iterator[str]:
+    """What the `record` holds, in lines for a terminal."""
+    limits = record["scan"].get("limits", {})
+    for curve in ("observed", "expected"):
+        if limits.get(curve) is not None:
+            yield f"  {curve + ' limit':15} {limits[curve]:.4g}"
+    parts = [part for part in record.values() if isinstance(part, dict)]
+    for reason in dict.fromkeys(part["reason"] for part in parts if "reason" in part):
+        yield f"  {printable(reason)}"
 
 
 def _part(compute: Callable[..., Json], model: histfit.Model, *arguments: Any) -> Json:

@@ -1,7 +1,4 @@
-"""Fetch resources and tables of HEPData by DOI, from a mirror or the network.
-
-A mirror is a folder where the resource with DOI D lies at `D.<extension>`.
-"""
+"""Fetch resources and tables of HEPData by DOI, from a mirror or the network."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from recontour import files
+from recontour import files, mirrors
 from recontour.download import Endpoints, Limits, Unreachable, download
 from recontour.errors import UserError, printable
 from recontour.tables import parse_table, table_digest
@@ -170,7 +167,7 @@ def _fetch(
         )
     destination.parent.mkdir(parents=True, exist_ok=True)
     part = destination.with_name(destination.name + ".part")
-    copy = _in_mirror(mirror, doi, suffix)
+    copy = mirrors.copy_of(doi, suffix, mirror)
     if copy is not None:
         source, location = "mirror", str(copy)
         shutil.copyfile(copy, part)
@@ -184,7 +181,7 @@ def _fetch(
             raise UserError(
                 f"{doi}: neither network nor mirror serves it: {error}; {stated}. Without network, "
                 "name a folder of copies filed by DOI with --config mirror=PATH or the environment "
-                "variable HEPDATA_MIRROR, or run the demo, which needs neither: "
+                f"variable {mirrors.VARIABLE}, or run the demo, which needs neither: "
                 "snakemake --cores 1 demo"
             ) from None
     with part.open("rb+") as file:
@@ -192,22 +189,6 @@ def _fetch(
     files.seal_of(destination).unlink(missing_ok=True)
     part.replace(destination)
     return Retrieved(doi, source, location, destination.stat().st_size, files.sha256(destination))
-
-
-def _in_mirror(mirror: Path | str | None, doi: str, suffix: str) -> Path | None:
-    if not mirror:
-        return None
-    if not Path(mirror).is_dir():
-        raise UserError(
-            f"{printable(mirror)}: the mirror is not a folder; correct --config mirror=PATH or the "
-            "environment variable HEPDATA_MIRROR"
-        )
-    stem = Path(mirror) / doi
-    found = sorted(path for path in stem.parent.glob(f"{stem.name}.{suffix}") if path.is_file())
-    if len(found) > 1:
-        names = ", ".join(printable(path.name) for path in found)
-        raise UserError(f"{stem.parent}: {names} are all copies of {doi}; leave one of them there")
-    return found[0] if found else None
 
 
 def _from_network(

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import histfit
 
-from recontour import formula, patches, results, selection
+from recontour import formula, mirrors, patches, results, selection
 from recontour.archive import unpack
 from recontour.errors import UserError
 from recontour.fetch import fetch_resource
@@ -50,7 +49,7 @@ def download(
     `mirror` of copies filed by DOI, by default the one that the environment variable HEPDATA_MIRROR
     names, or else from HEPData. Raises UserError.
     """
-    mirror = mirror or os.environ.get("HEPDATA_MIRROR") or None
+    mirror = mirror or mirrors.of_environment() or None
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     archive = folder / "likelihood.archive"

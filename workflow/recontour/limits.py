@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -202,6 +202,19 @@ def compare(
         ],
         "compared": both,
     }
+
+
+def agreement(comparison: Mapping[str, Any]) -> Iterator[str]:
+    """How our limits compare with the published ones."""
+    for reason in comparison["reasons"]:
+        yield f"  published   {comparison['verdict']}: {reason}"
+    if "ratio" in comparison:
+        ratio = {name: f"{value:.3f}" for name, value in comparison["ratio"].items()}
+        yield (
+            f"  published   ours/published at {comparison['points']} points: median "
+            f"{ratio['median']}, 68 % from {ratio['p16']} to {ratio['p84']}, all from "
+            f"{ratio['min']} to {ratio['max']}"
+        )
 
 
 def _nine_digits(place: tuple[float, float]) -> tuple[float, float]:

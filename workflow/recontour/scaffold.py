@@ -6,15 +6,18 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
 
-from recontour import regions
-from recontour.discover import Patches
+from recontour import discover, regions
+from recontour.discover import Discovery, Patches
+from recontour.errors import UserError, printable
+from recontour.fetch import Retrieved
 from recontour.likelihood import Point
 from recontour.points import spanned
 
@@ -24,19 +27,41 @@ UNKNOWN = "# unknown:"
 
 @dataclass(frozen=True)
 class Entry:
-    """An analysis for the config: its name, the text of its entry (YAML), and its table of points
-    (CSV)."""
+    """An analysis for the config: its name, the text of its entry (YAML), where its table of points
+    is to lie, and that table (CSV)."""
 
     name: str
     text: str
+    table: Path
     points: str
 
 
-def entry(
-    name: str, group: Sequence[Patches], doi: str, size: int, sha256: str, table: str
-) -> Entry:
-    """The entry of the analysis `name` with these patches, from the archive `doi` of `size` bytes;
-    `table` is where its table of points will lie.
+def name_of(doi: str) -> str:
+    """A name for an analysis of the archive `doi`."""
+    return re.sub(r"[^A-Za-z0-9]+", "_", doi.partition("/")[2]).strip("_")
+
+
+def entries(name: str, found: Discovery, archive: Retrieved, tables: Path) -> list[Entry]:
+    """An entry for each search that was `found` in an archive, with tables of points in the folder
+    `tables`: the analysis `name`, or several that are numbered. Raises UserError if none was."""
+    groups = discover.groups(found.patches)
+    if not groups:
+        held = ", ".join(background.member for background in found.backgrounds)
+        raise UserError(
+            f"{archive.doi}: holds the workspaces {printable(held)}, but no patches for them: "
+            f"{'; '.join(map(printable, found.notes)) or 'no patch is there'}. To test signals of "
+            "your own with such a background, see the key `signal` in config/README.md"
+        )
+    names = [name] if len(groups) == 1 else [f"{name}_{i}" for i in range(1, len(groups) + 1)]
+    return [
+        entry(own, group, archive, tables / f"{own}.csv")
+        for own, group in zip(names, groups, strict=True)
+    ]
+
+
+def entry(name: str, group: Sequence[Patches], archive: Retrieved, table: Path) -> Entry:
+    """The entry of the analysis `name` with these patches of an `archive`; its table of points will
+    lie at `table`.
 
     It can be run as it is, with axes chosen among the labels. What the archive cannot tell is
     marked with `# unknown:`.
@@ -47,12 +72,12 @@ def entry(
     points = sorted(regions.points(joined), key=_by_values)
     lines = [
         f"{_scalar(name)}:",
-        f"  title: {_scalar(doi)}  {UNKNOWN} the name of the analysis",
+        f"  title: {_scalar(archive.doi)}  {UNKNOWN} the name of the analysis",
         f"  labels: []  {UNKNOWN} process, energy, luminosity",
         "  likelihood:",
-        f"    doi: {_scalar(doi)}",
-        f"    size: {size}",
-        f"    sha256: {_scalar(sha256)}",
+        f"    doi: {_scalar(archive.doi)}",
+        f"    size: {archive.size}",
+        f"    sha256: {_scalar(archive.sha256)}",
         *_measurement(group),
     ]
     if several:
@@ -67,8 +92,8 @@ def entry(
             f"{indent}background_digest: {_scalar(patches.background.digests['sha256'])}",
             f"{indent}{key}: {_scalar(patches.source)}",
         ]
-    lines += [f"  points: {_scalar(table)}", *_plane(labels, points)]
-    return Entry(name, "\n".join(lines) + "\n", _table(labels, points))
+    lines += [f"  points: {_scalar(table.as_posix())}", *_plane(labels, points)]
+    return Entry(name, "\n".join(lines) + "\n", table, _table(labels, points))
 
 
 def config(entries: Sequence[Entry]) -> str:
@@ -78,6 +103,29 @@ def config(entries: Sequence[Entry]) -> str:
         f"  {line}\n" for entry in entries for line in entry.text.rstrip("\n").split("\n")
     )
     return f"run: {run}\n\nanalyses:\n{text}"
+
+
+def refuse_to_replace(paths: Iterable[Path]) -> None:
+    """Raise UserError if one of `paths` is there."""
+    for path in paths:
+        if path.exists():
+            raise UserError(f"{path}: is there already; choose another --name, or add --force")
+
+
+def said(
+    texts: Mapping[Path, str], notes: Sequence[str], entries: Sequence[Entry]
+) -> Iterator[str]:
+    """What was written, the config file first, what could not be known, and how to go on, in lines
+    for a terminal."""
+    written, *_ = texts
+    yield f"Written: {', '.join(map(str, texts))}\n"
+    yield f"{texts[written]}\nCould not be known, and is a guess or empty until you fill it in:"
+    for entry in entries:
+        unknown = [line.strip() for line in entry.text.splitlines() if UNKNOWN in line]
+        yield from (f"  {entry.name}: {line}" for line in unknown)
+    yield from (f"  {printable(note)}" for note in notes)
+    targets = " ".join(entry.name for entry in entries)
+    yield f"\nTo run it as it is: snakemake --cores 2 --configfile {written} -- {targets}"
 
 
 def _region_names(group: Sequence[Patches]) -> list[str]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import histfit
 from recontour import backgrounds, cli, diagnostic_figures, diagnostics, patches, regions
-from recontour.errors import UserError, printable
+from recontour.errors import UserError
 from recontour.files import read_json, sha256, write_json
 from recontour.seals import seal_folder
 
@@ -47,18 +46,8 @@ def main() -> None:
     write_json(options.output / "diagnostics.json", record)
     diagnostic_figures.draw(record, options.title, options.output)
     seal_folder(options.output, {path: sha256(path) for path in sorted(options.output.iterdir())})
-    print("\n".join([f"{options.title}, {options.patch}", *said(record), f"  {options.output}/"]))
-
-
-def said(record: Mapping[str, Any]) -> Iterator[str]:
-    """What the record holds, in words."""
-    limits = record["scan"].get("limits", {})
-    for curve in ("observed", "expected"):
-        if limits.get(curve) is not None:
-            yield f"  {curve + ' limit':15} {limits[curve]:.4g}"
-    parts = [part for part in record.values() if isinstance(part, dict)]
-    for reason in dict.fromkeys(part["reason"] for part in parts if "reason" in part):
-        yield f"  {printable(reason)}"
+    print(f"{options.title}, {options.patch}")
+    print("\n".join([*diagnostics.said(record), f"  {options.output}/"]))
 
 
 if __name__ == "__main__":

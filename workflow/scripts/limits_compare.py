@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from recontour import cli, limits, points, results
 from recontour.files import read_json, write_json
@@ -42,24 +40,11 @@ def main() -> None:
     print(f"  points      {len(rows) - len(failed)} done, {len(failed)} failed")
     if without:
         print(f"  no limit    {len(without)} points, for the reasons in the table")
-    print("\n".join(agreement(comparison)))
+    print("\n".join(limits.agreement(comparison)))
 
     results.refuse_failures(options.title, rows, options.limits, options.tolerated)
     write_json(options.output, comparison)
     seal(options.output)
-
-
-def agreement(comparison: Mapping[str, Any]) -> Iterator[str]:
-    """How our limits compare with the published ones."""
-    for reason in comparison["reasons"]:
-        yield f"  published   {comparison['verdict']}: {reason}"
-    if "ratio" in comparison:
-        ratio = {name: f"{value:.3f}" for name, value in comparison["ratio"].items()}
-        yield (
-            f"  published   ours/published at {comparison['points']} points: median "
-            f"{ratio['median']}, 68 % from {ratio['p16']} to {ratio['p84']}, all from "
-            f"{ratio['min']} to {ratio['max']}"
-        )
 
 
 if __name__ == "__main__":

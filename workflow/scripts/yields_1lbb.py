@@ -10,14 +10,13 @@ from __future__ import annotations
 import argparse
 import csv
 import io
-import os
 import sys
 import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from recontour import cli, cross_sections, selection, tables
+from recontour import cli, cross_sections, mirrors, selection, tables
 from recontour.fetch import fetch_table
 from recontour.files import write_text
 
@@ -63,11 +62,7 @@ def main() -> None:
     parser.add_argument("--points", default="config/points/1Lbb.csv", help="table of points")
     parser.add_argument("--cross-sections", required=True, help="table of the theory's, over m1")
     parser.add_argument("--systematic", type=float, default=0.0, help="relative, of all yields")
-    parser.add_argument(
-        "--mirror",
-        default=os.environ.get("HEPDATA_MIRROR"),
-        help="folder of copies filed by DOI, by default what HEPDATA_MIRROR names",
-    )
+    mirrors.add_option(parser)
     parser.add_argument("--out", help="file to write when all is well, by default stdout")
     options = parser.parse_args()
 
