@@ -306,9 +306,9 @@ def test_damaged_archives_give_clear_errors(
 
 
 @pytest.mark.long
-@settings(max_examples=2_000, deadline=None)
+@settings(max_examples=10_000, deadline=None)
 @given(damaged_archives())
-def test_thousands_of_damaged_archives(
+def test_ten_thousand_damaged_archives(
     tmp_path_factory: pytest.TempPathFactory, content: bytes
 ) -> None:
     unpacks_or_says_why(content, tmp_path_factory.getbasetemp())

@@ -70,9 +70,9 @@ def test_a_damaged_patchset_gives_numbers_or_a_clear_error(
 
 
 @pytest.mark.long
-@settings(max_examples=2_000, deadline=None)
+@settings(max_examples=10_000, deadline=None)
 @given(DAMAGE)
-def test_thousands_of_damaged_patchsets(
+def test_ten_thousand_damaged_patchsets(
     tmp_path_factory: pytest.TempPathFactory, edits: list[tuple[int, int, bytes]]
 ) -> None:
     gives_numbers_or_says_why(damaged(edits), tmp_path_factory.getbasetemp())

@@ -209,9 +209,9 @@ def test_no_workspace_passes_that_pyhf_refuses(spec: dict[str, Any]) -> None:
 
 
 @pytest.mark.long
-@settings(max_examples=2_000, deadline=None)
+@settings(max_examples=10_000, deadline=None)
 @given(altered(workspace))
-def test_none_of_thousands_of_workspaces_passes_that_pyhf_refuses(spec: dict[str, Any]) -> None:
+def test_none_of_ten_thousand_workspaces_passes_that_pyhf_refuses(spec: dict[str, Any]) -> None:
     judged_like_pyhf(spec, "workspace.json", lambda s: check_workspace(s, "x"))
 
 
@@ -429,9 +429,9 @@ def test_no_patchset_passes_that_pyhf_refuses(
 
 
 @pytest.mark.long
-@settings(max_examples=2_000, deadline=None)
+@settings(max_examples=10_000, deadline=None)
 @given(altered(patchset))
-def test_none_of_thousands_of_patchsets_passes_that_pyhf_refuses(
+def test_none_of_ten_thousand_patchsets_passes_that_pyhf_refuses(
     tmp_path_factory: pytest.TempPathFactory, content: dict[str, Any]
 ) -> None:
     indexes_or_says_why(content, tmp_path_factory.getbasetemp())

@@ -94,7 +94,7 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
 
 
 @pytest.mark.long
-@settings(max_examples=2_000, deadline=None)
+@settings(max_examples=10_000, deadline=None)
 @given(TEXTS)
-def test_thousands_of_tables(data: bytes) -> None:
+def test_ten_thousand_tables(data: bytes) -> None:
     reads_or_says_why(data)

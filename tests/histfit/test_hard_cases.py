@@ -435,7 +435,7 @@ def test_random_models_of_the_size_of_searches_all_converge(test_stat: str) -> N
 def test_models_that_no_search_has_converge_or_say_that_they_did_not(codes: dict | None) -> None:
     # effects of 100 %, negative and empty bins, two events a bin: the hardest that is drawn
     failed = 0
-    for seed in range(200):
+    for seed in range(300):
         spec = random_workspace(seed, scale=(2.0, 20.0, 200.0)[seed % 3])
         try:
             result = histfit.hypotest(histfit.compile_model(spec, None, codes))

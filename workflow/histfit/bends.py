@@ -22,7 +22,8 @@ TOO_MUCH = 1e7
 
 IMITATED = 0.05
 """A smooth bend of which no more than this is left once all other parameters have done their best
-to do the same is no threat. (Of random models with several minima, all have more.)"""
+to do the same is no threat. (Of 1080 random models, 32 searches found a lower minimum where a bend
+is smooth; the least that was left there was 0.057.)"""
 
 FREE = 10.0
 """Width of the constraint that stands for none; counts for factors around 1."""

@@ -266,10 +266,10 @@ class _Fits:
             return low, high
         above, below = model.kinked & (self.side > 0.0), model.kinked & (self.side < 0.0)
         under, over = model.cliffs
-        low = np.where(above, np.maximum(low, np.where(over & (self.x > 0.0), EDGE, 0.0)), low)
-        return low, np.where(
-            below, np.minimum(high, np.where(under & (self.x < 0.0), -EDGE, 0.0)), high
-        )
+        least = np.where(over & (self.x > 0.0), EDGE, 0.0)
+        most = np.where(under & (self.x < 0.0), -EDGE, 0.0)
+        low = np.where(above, np.maximum(low, least), low)
+        return low, np.where(below, np.minimum(high, most), high)
 
     def keep(self, rows: Index) -> None:
         """Drop all other rows."""
