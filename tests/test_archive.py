@@ -11,10 +11,11 @@ import tarfile
 import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from random import Random
 
 import pytest
+from fuzzing import RANDOM, for_ten_thousand_seeds
 from hypothesis import given, settings
-from hypothesis import strategies as st
 from recontour.archive import Limits, unpack
 from recontour.errors import UserError
 from recontour.files import sha256
@@ -282,33 +283,27 @@ def unpacks_or_says_why(content: bytes, folder: Path) -> None:
         assert [path.name for path in paths] == WANTED
 
 
-def damaged_archives() -> st.SearchStrategy[bytes]:
-    whole = [pack(FILES.items()) for pack in (tar, tar_gz, zip_)]
-    whole.append(json.dumps({"a": 1}).encode())
-    edits = st.lists(st.tuples(st.integers(0, 3000), st.integers(0, 255)), max_size=4)
-
-    def damage(content: bytes, edits: list[tuple[int, int]], end: int) -> bytes:
-        damaged = bytearray(content[: end or None])
-        for at, byte in edits:
-            if damaged:
-                damaged[at % len(damaged)] = byte
-        return bytes(damaged)
-
-    return st.builds(damage, st.sampled_from(whole), edits, st.just(0) | st.integers(0, 3000))
+WHOLE = [*(pack(FILES.items()) for pack in (tar, tar_gz, zip_)), json.dumps({"a": 1}).encode()]
 
 
-@settings(max_examples=200)
-@given(damaged_archives())
+def damaged_archive(random: Random) -> bytes:
+    """An archive, or JSON, with some bytes changed, and every other time cut off somewhere."""
+    content = bytearray(random.choice(WHOLE))
+    if random.random() < 0.5:
+        del content[random.randint(1, 3000) :]
+    for _ in range(random.randint(0, 4)):
+        content[random.randrange(len(content))] = random.randrange(256)
+    return bytes(content)
+
+
+@settings(max_examples=200, deadline=None)
+@given(RANDOM)
 def test_damaged_archives_give_clear_errors(
-    tmp_path_factory: pytest.TempPathFactory, content: bytes
+    tmp_path_factory: pytest.TempPathFactory, random: Random
 ) -> None:
-    unpacks_or_says_why(content, tmp_path_factory.getbasetemp())
+    unpacks_or_says_why(damaged_archive(random), tmp_path_factory.getbasetemp())
 
 
 @pytest.mark.long
-@settings(max_examples=10_000, deadline=None)
-@given(damaged_archives())
-def test_ten_thousand_damaged_archives(
-    tmp_path_factory: pytest.TempPathFactory, content: bytes
-) -> None:
-    unpacks_or_says_why(content, tmp_path_factory.getbasetemp())
+def test_ten_thousand_damaged_archives(tmp_path: Path) -> None:
+    for_ten_thousand_seeds(lambda random: unpacks_or_says_why(damaged_archive(random), tmp_path))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import histfit
 import pytest
+from fuzzing import RANDOM, for_ten_thousand_seeds
 from hypothesis import given, settings
-from hypothesis import strategies as st
 from recontour.errors import UserError
 from recontour.files import parse_json
 from recontour.likelihood import digest, index_patchset, verify_background
@@ -22,16 +23,14 @@ PATCHSET = patchset()
 PATCHSET["patches"] = PATCHSET["patches"][:2]
 TEXT = json.dumps(PATCHSET).encode()
 PIECES = [b"", b"0", b"-", b"e9", b"1e308", b"null", b"[", b"]", b"}", b'"', b"\xff", b"NaN", b"/0"]
-DAMAGE = st.lists(
-    st.tuples(st.integers(0, len(TEXT)), st.integers(0, 3), st.sampled_from(PIECES)), max_size=3
-)
 
 
-def damaged(edits: list[tuple[int, int, bytes]]) -> bytes:
+def damaged(random: Random) -> bytes:
     """The patchset with some bytes replaced by others."""
     text = TEXT
-    for at, cut, put in edits:
-        text = text[:at] + put + text[at + cut :]
+    for _ in range(random.randint(0, 3)):
+        at = random.randint(0, len(TEXT))
+        text = text[:at] + random.choice(PIECES) + text[at + random.randint(0, 3) :]
     return text
 
 
@@ -62,20 +61,16 @@ def fits_or_says_why(operations: list[dict[str, Any]]) -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(DAMAGE)
+@given(RANDOM)
 def test_a_damaged_patchset_gives_numbers_or_a_clear_error(
-    tmp_path_factory: pytest.TempPathFactory, edits: list[tuple[int, int, bytes]]
+    tmp_path_factory: pytest.TempPathFactory, random: Random
 ) -> None:
-    gives_numbers_or_says_why(damaged(edits), tmp_path_factory.getbasetemp())
+    gives_numbers_or_says_why(damaged(random), tmp_path_factory.getbasetemp())
 
 
 @pytest.mark.long
-@settings(max_examples=10_000, deadline=None)
-@given(DAMAGE)
-def test_ten_thousand_damaged_patchsets(
-    tmp_path_factory: pytest.TempPathFactory, edits: list[tuple[int, int, bytes]]
-) -> None:
-    gives_numbers_or_says_why(damaged(edits), tmp_path_factory.getbasetemp())
+def test_ten_thousand_damaged_patchsets(tmp_path: Path) -> None:
+    for_ten_thousand_seeds(lambda random: gives_numbers_or_says_why(damaged(random), tmp_path))
 
 
 def test_nothing_of_a_download_is_executed_or_unpickled() -> None:

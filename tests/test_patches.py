@@ -5,12 +5,13 @@ from __future__ import annotations
 import copy
 import json
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import jsonpatch
 import pytest
+from fuzzing import RANDOM, for_ten_thousand_seeds
 from hypothesis import given, settings
-from hypothesis import strategies as st
 from recontour.errors import UserError
 from recontour.files import read_json
 from recontour.likelihood import Patch, digest, index_patchset
@@ -202,17 +203,8 @@ def test_a_channel_may_go_with_its_observation() -> None:
     assert [item["name"] for item in result["observations"]] == ["SR", "CR"]
 
 
-POINTERS = st.lists(
-    st.sampled_from(["a", "b", "a~1b", "m~0n", "", "0", "1", "2", "-", "01", "x"]), max_size=3
-).map(lambda parts: "".join(f"/{part}" for part in parts))
-VALUES = st.sampled_from([1, "x", [], {}, [1, [2]], {"a": [0], "b": {"a": 1}}])
-OPERATIONS = st.builds(
-    lambda op, path, source, value: {"op": op, "path": path, "from": source, "value": value},
-    st.sampled_from(["add", "remove", "replace", "test", "move", "copy"]),
-    POINTERS,
-    POINTERS,
-    VALUES,
-)
+PARTS = ["a", "b", "a~1b", "m~0n", "", "0", "1", "2", "-", "01", "x"]
+VALUES = [1, "x", [], {}, [1, [2]], {"a": [0], "b": {"a": 1}}]
 DOCUMENT: dict[str, Any] = {
     "a": [1, {"a": [2, 3], "": 4}],
     "b": {"a": {"b": 5}},
@@ -221,9 +213,19 @@ DOCUMENT: dict[str, Any] = {
 }
 
 
-def agrees_with_jsonpatch(operation: dict[str, Any]) -> None:
+def pointer(random: Random) -> str:
+    return "".join(f"/{random.choice(PARTS)}" for _ in range(random.randint(0, 3)))
+
+
+def agrees_with_jsonpatch(random: Random) -> None:
     """Where both accept, the results are equal. What only one accepts: the library takes "01" for a
     position and removes the whole document; it cannot move or copy to the whole document."""
+    operation = {
+        "op": random.choice(["add", "remove", "replace", "test", "move", "copy"]),
+        "path": pointer(random),
+        "from": pointer(random),
+        "value": random.choice(VALUES),
+    }
     document = copy.deepcopy(DOCUMENT)
     theirs: Any
     try:
@@ -240,51 +242,44 @@ def agrees_with_jsonpatch(operation: dict[str, Any]) -> None:
         assert ours == theirs
 
 
-@settings(max_examples=500)
-@given(OPERATIONS)
-def test_operations_agree_with_the_jsonpatch_library(operation: dict[str, Any]) -> None:
-    agrees_with_jsonpatch(operation)
+@settings(max_examples=500, deadline=None)
+@given(RANDOM)
+def test_operations_agree_with_the_jsonpatch_library(random: Random) -> None:
+    agrees_with_jsonpatch(random)
 
 
 @pytest.mark.long
-@settings(max_examples=10_000, deadline=None)
-@given(OPERATIONS)
-def test_ten_thousand_operations_agree_with_the_jsonpatch_library(
-    operation: dict[str, Any],
-) -> None:
-    agrees_with_jsonpatch(operation)
+def test_ten_thousand_operations_agree_with_the_jsonpatch_library() -> None:
+    for_ten_thousand_seeds(agrees_with_jsonpatch)
 
 
-DEEP = st.recursive(st.just(1.0), lambda x: st.lists(x) | st.fixed_dictionaries({"name": x}))
-PATCHES = st.lists(
-    st.fixed_dictionaries(
-        {
-            "op": st.sampled_from(["add", "remove", "replace", "test", "move", "copy", "x"]),
-            "path": st.sampled_from(
-                [
-                    "",
-                    "/channels",
-                    "/channels/0",
-                    "/channels/0/samples/-",
-                    "/observations/0/data/0",
-                    "/channels/0/samples/0/data",
-                    "/measurements/0/config/poi",
-                    "/version",
-                    "x",
-                ]
-            ),
-        },
-        optional={
-            "value": st.sampled_from([SIGNAL, background(), background()["channels"], None]) | DEEP,
-            "from": st.sampled_from(["", "/channels/1", "/observations/1", "/version"]),
-        },
-    ),
-    max_size=4,
-)
+PATHS = ["", "/channels", "/channels/0", "/channels/0/samples/-", "/observations/0/data/0"]
+PATHS += ["/channels/0/samples/0/data", "/measurements/0/config/poi", "/version", "x"]
+PUT = [SIGNAL, background(), background()["channels"], None]
+SOURCES = ["", "/channels/1", "/observations/1", "/version"]
 
 
-def gives_a_workspace_or_says_why(operations: list[dict[str, Any]]) -> None:
+def nested(random: Random) -> Any:
+    """A number within any number of lists and objects."""
+    kind = random.randrange(4)
+    if kind == 0:
+        return [nested(random) for _ in range(random.randint(0, 2))]
+    return {"name": nested(random)} if kind == 1 else 1.0
+
+
+def operation(random: Random) -> dict[str, Any]:
+    op = random.choice(["add", "remove", "replace", "test", "move", "copy", "x"])
+    result = {"op": op, "path": random.choice(PATHS)}
+    if random.random() < 0.5:
+        result["value"] = random.choice(PUT) if random.random() < 0.5 else nested(random)
+    if random.random() < 0.5:
+        result["from"] = random.choice(SOURCES)
+    return result
+
+
+def gives_a_workspace_or_says_why(random: Random) -> None:
     spec = background()
+    operations = [operation(random) for _ in range(random.randint(0, 4))]
     try:
         result = apply(spec, operations, "s")
     except UserError as error:
@@ -296,17 +291,15 @@ def gives_a_workspace_or_says_why(operations: list[dict[str, Any]]) -> None:
 
 @pytest.mark.filterwarnings("ignore:jsonschema.RefResolver:DeprecationWarning")
 @settings(max_examples=100, deadline=None)
-@given(PATCHES)
-def test_any_patch_gives_a_workspace_or_a_clear_error(operations: list[dict[str, Any]]) -> None:
-    gives_a_workspace_or_says_why(operations)
+@given(RANDOM)
+def test_any_patch_gives_a_workspace_or_a_clear_error(random: Random) -> None:
+    gives_a_workspace_or_says_why(random)
 
 
 @pytest.mark.long
 @pytest.mark.filterwarnings("ignore:jsonschema.RefResolver:DeprecationWarning")
-@settings(max_examples=10_000, deadline=None)
-@given(PATCHES)
-def test_ten_thousand_patches(operations: list[dict[str, Any]]) -> None:
-    gives_a_workspace_or_says_why(operations)
+def test_ten_thousand_patches() -> None:
+    for_ten_thousand_seeds(gives_a_workspace_or_says_why)
 
 
 def test_published_patches_agree_with_the_jsonpatch_library(published_1lbb: Path) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from random import Random
 
 import pytest
+from fuzzing import RANDOM, for_ten_thousand_seeds, some_bytes
 from hypothesis import given, settings
-from hypothesis import strategies as st
 from recontour.errors import UserError
 from recontour.tables import parse_table, read_table, table_digest
 
@@ -80,21 +81,22 @@ def reads_or_says_why(data: bytes) -> None:
         assert str(error).startswith("the table") and str(error).isprintable()
 
 
-TEXTS = st.lists(
-    st.sampled_from([TABLE, b"\n", b",", b'"', b"#:", b"1", b"e", b"-", b"\xff", b"\x00", b"\r"])
-    | st.binary(max_size=3),
-    max_size=12,
-).map(b"".join)
+PIECES = [TABLE, b"\n", b",", b'"', b"#:", b"1", b"e", b"-", b"\xff", b"\x00", b"\r"]
 
 
-@settings(max_examples=200)
-@given(TEXTS)
-def test_any_bytes_are_read_or_refused(data: bytes) -> None:
-    reads_or_says_why(data)
+def any_text_is_read_or_refused(random: Random) -> None:
+    text = random.choice([TABLE, b""])
+    for _ in range(random.randint(0, 12)):
+        text += random.choice(PIECES) if random.random() < 0.5 else some_bytes(random, 3)
+    reads_or_says_why(text)
+
+
+@settings(max_examples=200, deadline=None)
+@given(RANDOM)
+def test_any_bytes_are_read_or_refused(random: Random) -> None:
+    any_text_is_read_or_refused(random)
 
 
 @pytest.mark.long
-@settings(max_examples=10_000, deadline=None)
-@given(TEXTS)
-def test_ten_thousand_tables(data: bytes) -> None:
-    reads_or_says_why(data)
+def test_ten_thousand_tables() -> None:
+    for_ten_thousand_seeds(any_text_is_read_or_refused)
