@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -95,6 +96,21 @@ def finished_1lbb(tmp_path_factory: pytest.TempPathFactory, mirror: Path) -> Pat
 
 
 @pytest.fixture(scope="session")
+def exported_1lbb(
+    tmp_path_factory: pytest.TempPathFactory, mirror: Path, finished_1lbb: Path
+) -> Path:
+    """The same with its exports, which take upper limits: the minutes of fits of these are spent
+    once."""
+
+    def make(folder: Path) -> None:
+        shutil.copytree(finished_1lbb, folder, dirs_exist_ok=True)
+        root = "results/1Lbb/exports/contours.root"
+        finishes(folder, "exports", root, "--config", f"mirror={mirror}")
+
+    return once(tmp_path_factory, "exported-1Lbb", make)
+
+
+@pytest.fixture(scope="session")
 def finished_sbottom(tmp_path_factory: pytest.TempPathFactory, mirror: Path) -> Path:
     """A clone in which sbottom has run, as shipped."""
 
@@ -104,8 +120,9 @@ def finished_sbottom(tmp_path_factory: pytest.TempPathFactory, mirror: Path) -> 
     return once(tmp_path_factory, "finished-sbottom", make)
 
 
-def finishes(folder: Path, *arguments: str, under: Sequence[str] = ()) -> None:
-    """Run the workflow in a folder, of which it may be a clone."""
+def finishes(folder: Path, *arguments: str, under: Sequence[str] = ("env",)) -> None:
+    """Run the workflow in a folder, of which it may be a clone; Snakemake starts as users start
+    it."""
     project = folder if (folder / "Snakefile").exists() else ROOT
     run = snakemake(folder, *arguments, project=project, under=under)
     assert run.returncode == 0, run.stdout

@@ -10,6 +10,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import preloaded
+
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("Snakefile", "workflow", "config", "profiles", "envs")
 
@@ -30,13 +32,18 @@ def snakemake(
     **environment: str,
 ) -> subprocess.CompletedProcess[str]:
     """Run `snakemake --cores 2` with these arguments in `folder`, on the workflow of `project`,
-    which in a clone is the folder itself. `under` is a command that runs commands, `environment`
-    adds variables, HEPDATA_MIRROR too."""
+    which in a clone is the folder itself. `under` is a command that runs commands, such as `env`;
+    without it, the run is a fork of a process that has imported Snakemake. `environment` adds
+    variables, HEPDATA_MIRROR too."""
     here = [] if folder == project else ["--snakefile", str(project / "Snakefile")]
     profile = [] if folder == project else ["--workflow-profile", str(project / "profiles/default")]
     inherited = {key: value for key, value in os.environ.items() if key != "HEPDATA_MIRROR"}
+    everything = ["--cores", "2", *here, *profile, *arguments]
+    if not under and "PYTHONPATH" not in environment:  # which is read when Python starts
+        status, output = preloaded.run(folder, everything, inherited | environment, timeout=600)
+        return subprocess.CompletedProcess(everything, status, output)
     return subprocess.run(
-        [*under, sys.executable, "-m", "snakemake", "--cores", "2", *here, *profile, *arguments],
+        [*under, sys.executable, "-m", "snakemake", *everything],
         cwd=folder,
         env=inherited | environment,
         text=True,

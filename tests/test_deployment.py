@@ -200,18 +200,19 @@ def test_reana_accepts_its_specification_and_finds_what_it_names(tmp_path: Path)
     spec = yaml.safe_load((ROOT / "reana.yaml").read_text(encoding="utf-8"))
     inputs = spec["inputs"]
     assert all((ROOT / name).exists() for name in (*inputs["files"], *inputs["directories"]))
-    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
-    programs = tmp_path / "venv" / "bin"
+    venv = tmp_path / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
     packages = ["reana-client==0.9.6", "setuptools<81"]
+    pip = [sys.executable, "-m", "pip", "--python", venv]
     installed = subprocess.run(
-        [programs / "pip", "install", "--quiet", "--no-compile", *packages],
+        [*pip, "install", "--quiet", "--no-compile", *packages],
         capture_output=True,
         check=False,
     )
     if installed.returncode:
         pytest.skip("needs a package index to install reana-client")
     validated = subprocess.run(
-        [programs / "reana-client", "validate", "--file", ROOT / "reana.yaml"],
+        [venv / "bin/reana-client", "validate", "--file", ROOT / "reana.yaml"],
         capture_output=True,
         text=True,
         check=False,

@@ -172,11 +172,8 @@ def test_the_demo_comes_out_in_every_form(finished_demo: Path, tmp_path: Path) -
 
 
 @pytest.mark.long
-def test_1lbb_comes_out_in_every_form(finished_1lbb: Path, mirror: Path, tmp_path: Path) -> None:
-    folder = Path(shutil.copytree(finished_1lbb, tmp_path / "1Lbb"))
-    target = "results/1Lbb/exports/contours.root"
-    exports_of(folder, target, project=folder, run=["1Lbb"], mirror=str(mirror))
-    results = folder / "results/1Lbb"
+def test_1lbb_comes_out_in_every_form(exported_1lbb: Path) -> None:
+    results = exported_1lbb / "results/1Lbb"
     assert set(check_hepdata(results)["Status"]) == {"ok"}
     check_curves(results, in_root=True)
     assert len(read_json(results / "exports/harvest.json")) == 125

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from recontour.errors import UserError
 from recontour.files import read_json
 from recontour.likelihood import Point, index_patchset
 from recontour.points import Points
-from running import by_name, clone, rows, snakemake
+from running import by_name, rows, snakemake
 from small_search import background, patch, patchset, with_two_bad_points, write, write_config
 
 LABELS = ("m1", "m2")
@@ -241,12 +242,14 @@ def test_the_limit_known_to_full_precision_is_reproduced_with_its_own_interpolat
 
 
 @pytest.mark.long
-def test_limits_of_1lbb_are_the_published_ones(mirror: Path, tmp_path: Path) -> None:
+def test_limits_of_1lbb_are_the_published_ones(
+    exported_1lbb: Path, mirror: Path, tmp_path: Path
+) -> None:
     """t17 of the record, in pb to four decimals. The theory table lies beside the mirror."""
     wino = mirror.parent / "reference" / "wino_C1N2_cross_section_13TeV.csv"
     if not wino.exists():
         pytest.skip(f"needs the theory cross-sections at {wino}")
-    folder = clone(tmp_path / "1Lbb")
+    folder = Path(shutil.copytree(exported_1lbb, tmp_path / "1Lbb"))
     lines = [[float(cell) for cell in row.values()] for row in rows(wino)]
     theory = "".join(f"{m},{a + b},{(da + db) / (a + b)}\n" for m, a, da, b, db in lines)
     header = "m1,cross_section_fb,relative_uncertainty\n"
