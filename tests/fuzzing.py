@@ -10,7 +10,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-RANDOM = st.randoms(use_true_random=False)
+RANDOM = st.randoms(use_true_random=False, note_method_calls=True)
 
 
 def for_ten_thousand_seeds(check: Callable[[Random], None]) -> None:

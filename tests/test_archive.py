@@ -292,7 +292,7 @@ def damaged_archive(random: Random) -> bytes:
     if random.random() < 0.5:
         del content[random.randint(1, 3000) :]
     for _ in range(random.randint(0, 4)):
-        content[random.randrange(len(content))] = random.randrange(256)
+        content[random.randrange(min(len(content), 3000))] = random.randrange(256)
     return bytes(content)
 
 

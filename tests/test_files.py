@@ -29,23 +29,24 @@ from recontour.files import (
 PIECES = [b"", b"\xff", b"[", b"}", b'"', b"NaN", b"1e999", b"\\ud800", b",", b"9" * 5000]
 
 
+EDGES = [0, 1, -1, 2**53 + 1, 10**18, -0.0, 0.1, 5e-324, -1.7976931348623157e308]
+CHARACTERS = [(0, 0x7F), (0x80, 0xD7FF), (0xE000, 0x10FFFF)]
+
+
 def any_json(random: Random, depth: int = 4) -> Any:
     """Any JSON value with up to `depth` levels of lists and objects."""
-    kind = random.randrange(8 if depth else 5)
-    if kind < 2:
-        return random.choice([None, True, False])
-    if kind == 2:
-        return random.randint(-(10**18), 10**18)
+    kind = random.randrange(9 if depth else 6)
+    if kind < 3:
+        return random.choice([None, True, False, *EDGES])
     if kind == 3:
-        return random.uniform(-10.0, 10.0) * 10.0 ** random.randint(-300, 300)
+        return random.randint(-(10 ** random.randint(1, 18)), 10**18)
     if kind == 4:
-        planes = [0x80, 0xD800, 0x110000 - 0xE000]
-        points = [random.randrange(random.choice(planes)) for _ in range(random.randint(0, 6))]
-        return "".join(
-            chr(point if point < 0xD800 else point + 0xE000 - 0xD800) for point in points
-        )
+        return random.uniform(-10.0, 10.0) * 10.0 ** random.randint(-307, 306)
+    if kind == 5:
+        ranges = random.choices(CHARACTERS, k=random.randint(0, 20))
+        return "".join(chr(random.randint(*ends)) for ends in ranges)
     inner = [any_json(random, depth - 1) for _ in range(random.randint(0, 4))]
-    if kind < 7:
+    if kind < 8:
         return inner
     return {"".join(random.choices("abé\n", k=random.randint(0, 3))): value for value in inner}
 

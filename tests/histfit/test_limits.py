@@ -44,7 +44,10 @@ def counting_limits(s: float, b: float, n: float, level: float) -> tuple[float, 
     return brentq(lambda mu: observed(mu) - level, 1e-6, 1e3), band
 
 
-@pytest.mark.parametrize(("s", "b", "n"), [(12.0, 50.0, 55.0), (5.0, 4.0, 2.0), (3.0, 9.5, 16.0)])
+COUNTING = [(12.0, 50.0, 55.0), (5.0, 4.0, 2.0), (3.0, 9.5, 16.0), (2.0, 0.0, 1.0), (5.0, 0.0, 3.0)]
+
+
+@pytest.mark.parametrize(("s", "b", "n"), COUNTING)
 @pytest.mark.parametrize("level", [0.05, 0.32])
 def test_limits_of_a_counting_experiment(s: float, b: float, n: float, level: float) -> None:
     found = histfit.upper_limit(counting(s, b, n), level=level)

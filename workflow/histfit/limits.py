@@ -158,8 +158,13 @@ class _Scan:
 
     def ends(self, which: int) -> tuple[float, float]:
         """Where the likelihood of the observed (0) or of the Asimov data (1) ends, as far as it is
-        known: the least μ that they forbid, and before it the largest one that they allow."""
-        forbidden = [mu for mu, (values, _) in self._found.items() if np.isinf(values[which])]
+        known: the least μ above the best fit that they forbid, and before it the largest one that
+        they allow. (Without background, events forbid μ = 0.)"""
+        forbidden = [
+            mu
+            for mu, (values, _) in self._found.items()
+            if mu > self.muhat[which] and np.isinf(values[which])
+        ]
         end = min(forbidden, default=math.inf)
         return max((mu for mu in self._found if mu < end), default=0.0), end
 
