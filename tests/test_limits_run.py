@@ -133,7 +133,7 @@ def test_limits_of_bad_points_are_refused_and_all_else_stays_as_it_was_made(tmp_
 @pytest.mark.long
 def test_a_point_without_a_limit_is_computed_once(tmp_path: Path) -> None:
     patches = patchset()
-    patches["patches"][0]["patch"][0]["value"]["modifiers"] = []  # no signal
+    patches["patches"][0]["patch"] = []  # no signal
     write(tmp_path, patches)
     assert snakemake(tmp_path, "upper_limits").returncode == 0
     again = snakemake(tmp_path, "upper_limits", "--forcerun", "limits")

@@ -97,8 +97,8 @@ def test_the_measurement_that_is_named_says_which_parameter_is_tested(tmp_path: 
     operations = patch(200, 0)["patch"]
     model = Backgrounds(tmp_path, {"": "BkgOnly.json"}).model(signal, operations)
     assert model.poi is not None
-    model = Backgrounds(tmp_path, {"": "BkgOnly.json"}, "Other").model(signal, operations)
-    assert model.poi is None  # no sample has mu_other: no signal
+    with pytest.raises(UserError, match='measurement Other, "mu_other", scales no sample'):
+        Backgrounds(tmp_path, {"": "BkgOnly.json"}, "Other").model(signal, operations)
     expected = (
         r"config key likelihood/measurement: BkgOnly.json: measurement \"Othre\" is unknown; "
         r"did you mean \"Other\"\? valid: NormalMeasurement, Other$"

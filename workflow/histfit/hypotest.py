@@ -76,12 +76,20 @@ def hypotest(
             The formulae of qμ and tμ are for a POI without bounds: should the fit end at one, a
             UserWarning says so.
 
+    Without a sample that the POI scales there is no signal: CLs is 1, and a UserWarning says why.
+
     Raises:
         InvalidWorkspace: `spec` is not a HistFactory model, or an argument makes no sense.
         FitError: a fit did not converge; there is no result without certified fits.
     """
     model = as_model(spec)
     result = asymptotic_test(model, mu, test_stat, poi_bounds)
+    if model.poi is None:
+        warnings.warn(
+            "no sample has the parameter of interest of the measurement: there is no signal to "
+            "test, and CLs is 1",
+            stacklevel=2,
+        )
     warn_of_bound(test_stat, model, result.fits["free"])
     return result
 

@@ -9,9 +9,10 @@ from typing import Any
 import histfit
 
 from recontour import patches
-from recontour.errors import UserError, known
+from recontour.errors import UserError
 from recontour.files import read_json
 from recontour.likelihood import Patch
+from recontour.measurements import check_measurement, check_signal
 
 
 class Backgrounds:
@@ -28,6 +29,7 @@ class Backgrounds:
 
     def __init__(self, members: Path, files: Mapping[str, str], measurement: str = "") -> None:
         self._specs = {region: read_json(members / file) for region, file in files.items()}
+        self._measurement = measurement
         self._compiled: dict[str, histfit.Background] = {}
         for region, file in files.items():
             spec = self._specs[region]
@@ -40,13 +42,9 @@ class Backgrounds:
     def model(self, patch: Patch, operations: list[dict[str, Any]]) -> histfit.Model:
         """The model of a signal: its patch with these operations, applied to the background of its
         region. Raises UserError or HistfitError."""
-        workspace = patches.apply(self._specs[patch.region], operations, patch.name)
-        return self._compiled[patch.region].model(workspace)
-
-
-def check_measurement(name: str, spec: Mapping[str, Any], file: str) -> None:
-    """Raise UserError if the workspace in `file` has no measurement of this name, if one is
-    given."""
-    if name:
-        names = [measurement["name"] for measurement in spec["measurements"]]
-        known(name, names, f"config key likelihood/measurement: {file}: measurement")
+        background = self._specs[patch.region]
+        workspace = patches.apply(background, operations, patch.name)
+        model = self._compiled[patch.region].model(workspace)
+        if model.poi is None:
+            check_signal(workspace, background, self._measurement, patch.name)
+        return model

@@ -26,12 +26,11 @@ from recontour.likelihood import (
     index_patchset,
     verify_background,
 )
+from recontour.measurements import Workspace, check_signal
 from recontour.structure import check_workspace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-Workspace = Mapping[str, Any]
 
 
 def download(
@@ -89,7 +88,7 @@ class Likelihood:
     ) -> None:
         self.background = background
         self.patchset = patchset
-        self._folder = folder
+        self._folder, self._measurement = folder, measurement
         try:
             self._compiled = histfit.Background(background, measurement)
         except histfit.HistfitError as error:
@@ -127,9 +126,13 @@ class Likelihood:
         """The operations of a patch."""
         return patches.load_patch(self._folder, patch)
 
-    def compile(self, workspace: Workspace) -> histfit.Model:
-        """The model of a workspace that a patch made of the background."""
-        return self._compiled.model(workspace)
+    def compile(self, workspace: Workspace, name: str) -> histfit.Model:
+        """The model of a workspace that the patch `name` made of the background. Raises UserError
+        or HistfitError."""
+        model = self._compiled.model(workspace)
+        if model.poi is None:
+            check_signal(workspace, self.background, self._measurement or "", name)
+        return model
 
     def scan(self, wanted: Any = "all", mu: float = 1.0) -> Scan:
         """Test the signals that are `wanted` (as in the config key `select`), one after another.
@@ -179,7 +182,7 @@ class Signal:
     @cached_property
     def model(self) -> histfit.Model:
         """The compiled model."""
-        return self._likelihood.compile(self.workspace)
+        return self._likelihood.compile(self.workspace, self.name)
 
     def hypotest(self, mu: float = 1.0, **options: Any) -> histfit.HypoTest:
         """Test the signal strength `mu`; `options` are those of `histfit.hypotest`."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from recontour import sheets
+from recontour import measurements, sheets
 from recontour.errors import UserError, printable
 from recontour.likelihood import Point, as_value
 from recontour.structure import NAME
@@ -253,8 +253,7 @@ def _bin(row: sheets.Row, systematics: Mapping[str, str]) -> Bin:
 
 
 def _poi(background: Mapping[str, Any], measurement: str) -> str:
-    names = [entry["name"] for entry in background["measurements"]]
-    chosen = background["measurements"][names.index(measurement) if measurement in names else 0]
+    chosen = measurements.chosen(background, measurement)
     poi: str = chosen["config"]["poi"]
     if not poi:
         raise UserError(

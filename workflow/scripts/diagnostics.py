@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import histfit
-from recontour import backgrounds, cli, diagnostic_figures, diagnostics, patches, regions
+from recontour import cli, diagnostic_figures, diagnostics, measurements, patches, regions
 from recontour.errors import UserError
 from recontour.files import read_json, sha256, write_json
 from recontour.seals import seal_folder
@@ -31,7 +31,7 @@ def main() -> None:
     patch = regions.find(index.patches, options.patch)
     file = options.backgrounds[patch.region]
     background = read_json(options.members / file)
-    backgrounds.check_measurement(options.measurement, background, file)
+    measurements.check_measurement(options.measurement, background, file)
     operations = patches.load_patch(options.members, patch)
     workspace = patches.apply(background, operations, patch.name)
     record: dict[str, Any] = {
@@ -43,6 +43,8 @@ def main() -> None:
         record |= diagnostics.diagnose(workspace, options.measurement)
     except histfit.HistfitError as error:
         raise UserError(f"patch {options.patch}: {error}") from None
+    if record["poi"] is None:
+        measurements.check_signal(workspace, background, options.measurement, patch.name)
     write_json(options.output / "diagnostics.json", record)
     diagnostic_figures.draw(record, options.title, options.output)
     seal_folder(options.output, {path: sha256(path) for path in sorted(options.output.iterdir())})
