@@ -299,6 +299,15 @@ def test_the_harvest_of_a_plane_has_the_limits_and_only_points_that_have_all(
     assert (entry["x"], entry["y"], entry["CLs"]) == (1.0, 2.0, 0.0123456789)
 
 
+def test_labels_called_as_what_histfitter_reads_do_not_take_its_place(tmp_path: Path) -> None:
+    rows = [entry | {"x": 0.5, "CLs": 7.0} for entry in ROWS]
+    labels = (*LABELS, "x", "CLs")
+    places = {"good_1": {"x": 1.0, "y": 2.0}}
+    harvest.write_with_limits(tmp_path / "harvest.json", rows, labels, LIMITS, places)
+    (entry,) = read_json(tmp_path / "harvest.json")
+    assert (entry["x"], entry["y"], entry["CLs"]) == (1.0, 2.0, 0.0123456789)
+
+
 def test_a_failed_point_has_no_file_in_pyhfs_form(tmp_path: Path) -> None:
     pyhf_cls.write_folder(tmp_path, ROWS)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["good_1.json", "none_1.json"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -86,6 +87,40 @@ def test_rows_of_labels_that_were_renamed_are_computed_anew(tmp_path: Path) -> N
     assert [*rows(tmp_path / "results/mine/cls.csv")[0]][:3] == ["name", "mass", "lsp"]
 
 
+def test_an_older_file_in_the_place_of_another_is_noticed_and_what_stays_behind_is_named(
+    mine: Path,
+) -> None:
+    """Snakemake compares times of change: those of files that `mv` or `rsync` put there are old."""
+    table, other = mine / "yields.csv", mine / "other.csv"
+    signal = HEADER + "x,200,0,SR,0,{0}\nx,200,0,SR,1,{0}\n"
+    table.write_text(signal.format(4.0), encoding="utf-8")
+    assert snakemake(mine, "mine", "results/mine/upper_limits.csv").returncode == 0
+    before = by_name(mine / "results/mine/cls.csv")["x"]
+    other.write_text(signal.format(40.0), encoding="utf-8")
+    os.utime(other, (1e9, 1e9))
+    other.replace(table)
+    again = snakemake(mine, "mine")
+    assert again.returncode == 0, again.stdout
+    after = by_name(mine / "results/mine/cls.csv")["x"]
+    assert float(before["CLs_obs"]) > 0.1 > 0.001 > float(after["CLs_obs"])
+    left = "note: results/mine: upper_limits.csv, upper_limits.json stay as they were made"
+    assert again.stdout.count(left) == 1
+    assert "Nothing to be done" in snakemake(mine, "mine").stdout
+
+
+def test_braces_in_the_name_of_a_file_are_refused(mine: Path) -> None:
+    settings = yaml.safe_load((mine / "config/config.yaml").read_text(encoding="utf-8"))
+    settings["analyses"]["mine"]["signal"] = {"yields": "y{3}.csv"}
+    (mine / "y{3}.csv").write_text(HEADER, encoding="utf-8")
+    write_config(mine, settings)
+    refused = snakemake(mine, "mine")
+    assert refused.returncode != 0
+    expected = (
+        "error: config key analyses/mine/signal/yields: found y{3}.csv; expected a name without"
+    )
+    assert refused.stdout.count(expected) == 1
+
+
 def test_everything_is_made_under_the_signals_own_name(run: Path) -> None:
     for file in ("contours.json", "exclusion.png", "exclusion.pdf", "provenance.json"):
         assert (run / "as_yields" / file).stat().st_size > 0
@@ -135,6 +170,10 @@ def test_two_analyses_are_compared_point_by_point_and_by_their_contours(
     assert "observed CLs: median difference +0.0000; size median 0.0000" in done.stdout
     assert "observed contours: distance median 0, 90 % 0, largest 0 GeV" in done.stdout
     assert (tmp_path / "both.png").stat().st_size > 10_000
+    command = [sys.executable, str(script), *folders, "--out", str(tmp_path / "both.txt")]
+    refused = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    assert "both.txt: expected a name that ends with .pdf or .png" in refused.stderr
 
 
 def test_an_analysis_without_contours_cannot_be_compared(run: Path) -> None:

@@ -259,6 +259,11 @@ def locate(path: str, root: Path) -> Path:
 def _given(path: str, root: Path, key: str) -> Path:
     """A file or folder that must be there."""
     found = locate(path, root)
+    if "{" in path or "}" in path:
+        raise UserError(
+            f"config key {key}: found {printable(path)}; expected a name without braces, which "
+            "Snakemake takes for a wildcard; rename the file or folder"
+        )
     if not found.exists():
         raise UserError(
             f"config key {key}: found neither {printable(path)} nor {printable(root / path)}; name "

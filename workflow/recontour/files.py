@@ -22,6 +22,9 @@ from recontour.errors import UserError, printable
 ANEW = "download or make the file anew"
 """The remedy for a damaged file."""
 
+LARGE = 1 << 24
+"""Bytes from which on a file is not read each time that a run starts."""
+
 
 @contextmanager
 def atomic_write(path: Path | str, mode: str = "w") -> Iterator[IO[Any]]:
@@ -117,6 +120,15 @@ def sha256(path: Path | str) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fingerprint(path: Path | str) -> str:
+    """What changes with the contents of a file: their SHA-256 or, of a large one, which would take
+    long, its size and time of change."""
+    found = Path(path).stat()
+    if found.st_size > LARGE:
+        return f"{found.st_size}:{found.st_mtime_ns}"
+    return sha256(path)
 
 
 @contextmanager

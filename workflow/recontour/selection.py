@@ -113,11 +113,13 @@ def check_points_table(
 
 
 def _is_values(wanted: Sequence[Any], points: Sequence[Point]) -> bool:
-    """Is the list one point's values, such as [900, 250], and no list of points?"""
+    """Is the list one point's values, such as [900, 250] (texts on the command line), and no list
+    of points?"""
+    plain = [as_value(value) if isinstance(value, str) else value for value in wanted]
     return (
         len(points) > 0
         and len(wanted) == len(points[0].values) > 1
-        and all(type(value) is not str and _is_value(value) for value in wanted)
+        and all(type(value) is not str and _is_value(value) for value in plain)
     )
 
 

@@ -116,7 +116,11 @@ def _explained(error: ValueError) -> ValueError | UserError:
 
 
 def save(figure: Figure, out: Sequence[Path | str]) -> None:
-    """Write a figure to files, by their suffix PDF or PNG (200 dots an inch)."""
+    """Write a figure to files, by their suffix PDF or PNG (200 dots an inch). Raises UserError for
+    another one."""
+    for path in map(Path, out):
+        if path.suffix not in SUFFIXES:
+            raise UserError(f"{path}: expected a name that ends with {' or '.join(SUFFIXES)}")
     for path in map(Path, out):
         with atomic_write(path, "wb") as file:
             figure.savefig(file, format=path.suffix[1:], dpi=200, metadata=METADATA[path.suffix])

@@ -64,6 +64,7 @@ sys.path.insert(0, str(WORKFLOW.absolute()))
 from recontour import batches, imports, planes, progress, seals, signals, workdir
 from recontour import config as configuration
 from recontour.errors import UserError, explanation, known, printable
+from recontour.files import fingerprint
 
 try:
     for path in filter(os.path.isfile, workflow.configfiles):
@@ -120,6 +121,12 @@ def begin():
             "there are now, are kept as <name>.aside",
             file=sys.stderr,
         )
+    for folder, paths in left_behind():
+        print(
+            f"note: {folder}: {', '.join(sorted(paths))} stay as they were made of earlier results; name "
+            "them as targets, too, to make them anew",
+            file=sys.stderr,
+        )
     progress.write_plan(
         progress.Batch(job.output[0], job.params.journal, len(job.params.points))
         for job in workflow.dag.needrun_jobs()
@@ -140,6 +147,35 @@ def no_longer_drawn():
             paths = [Path(pattern.apply_wildcards(wildcards)) for pattern in patterns]
             if there := [path for path in paths if path.exists()]:
                 yield f"results/{plane.folder}", there
+
+
+BEFORE_FITS = ("download/", "likelihood/", "points.csv")
+
+
+def left_behind():
+    """Folders of analyses whose table of CLs is made anew, and what was made of the old one in them
+    on request and is not requested now."""
+    made = {output for job in workflow.dag.needrun_jobs() for output in job.output}
+    outputs = [output for rule in workflow.rules for output in rule.output]
+    for analysis in ANALYSES:
+        folder = f"results/{analysis}"
+        if f"{folder}/cls.csv" not in made:
+            continue
+        planes_here = [p.folder for p in PLANES.values() if p.analysis == analysis]
+        named = [("analysis", analysis), *(("plane", plane) for plane in planes_here)]
+        possible = {
+            output.apply_wildcards({key: value})
+            for output in outputs
+            for key, value in named
+            if output.get_wildcard_names() == {key}
+        }
+        names = [
+            os.path.relpath(path, folder)
+            for path in possible - made
+            if os.path.exists(path)
+        ]
+        if old := [name for name in names if not name.startswith(BEFORE_FITS)]:
+            yield folder, old
 
 
 TARGETS = ("exports", "report", "upper_limits")

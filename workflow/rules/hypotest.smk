@@ -18,6 +18,7 @@ rule hypotest:
         run=run,
         backgrounds=backgrounds,
         measurement=setting("likelihood", "measurement"),
+        contents=contents(cross_sections_to_vary),
         points=batch_points,
         journal="results/{analysis}/journal/hypotest",
     shell:

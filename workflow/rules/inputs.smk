@@ -1,5 +1,6 @@
 # What rules take, as functions of wildcards: how a program is called, its inputs and parameters.
 
+import functools
 import json
 import os
 import shlex
@@ -113,6 +114,21 @@ def signal(wildcards):
 def signal_files(wildcards):
     own = SIGNALS[wildcards.analysis]
     return [local(file) for file in signals.files(own)] if own else []
+
+
+content = functools.cache(fingerprint)
+
+
+def contents(files):
+    """What tells apart the contents of a user's files, as a parameter: Snakemake compares times of
+    change, and a file that takes the place of another may be the older one."""
+
+    def value(wildcards):
+        found = files(wildcards)
+        paths = [found] if isinstance(found, str) else found
+        return " ".join(content(str(path)) for path in paths if os.path.exists(path))
+
+    return value
 
 
 def wanted(wildcards):

@@ -41,6 +41,7 @@ rule limits_table:
     params:
         run=run,
         select=wanted,
+        contents=contents(cross_sections),
     shell:
         "{params.run}/limits_table.py --points {input.points:q} --select {params.select:q}"
         " --cross-sections {input.cross_sections:q} --csv {output.csv:q} --json {output.json:q}"

@@ -15,6 +15,7 @@ rule signal_points:
     params:
         run=run,
         signal=signal,
+        contents=contents(signal_files),
     shell:
         "{params.run}/signal_points.py --signal {params.signal:q} --output {output:q} > {log:q} 2>&1"
 
@@ -41,6 +42,7 @@ rule verify:
         signal=signal,
         measurement=setting("likelihood", "measurement"),
         limits=archive_limits,
+        contents=contents(signal_files),
     shell:
         "{params.run}/verify.py --archive {input.archive:q} --sha256 {params.sha256}"
         " --points {input.points:q} --regions {params.regions:q} --limits {params.limits:q}"

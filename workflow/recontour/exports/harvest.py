@@ -58,7 +58,7 @@ def write_with_limits(
             left_out.append(name)
             continue
         upper = {key: bounded[name][column] for key, column in zip(LIMIT_KEYS, ON_MU, strict=True)}
-        entries.append(dict(places[name]) | _entry(row, labels) | upper)
+        entries.append(_entry(row, labels) | dict(places[name]) | upper)
     write_json(path, entries)
     return left_out
 
