@@ -174,6 +174,17 @@ def test_a_signal_strength_that_would_stop_at_its_bound_is_free_in_the_fit() -> 
     assert diagnostics.diagnose(counting(20.0))["fit"]["poi_bounds"] == "of the model"
 
 
+def test_a_signal_without_events_is_none() -> None:
+    """What else its scan and impacts show is rounding."""
+    spec = counting(20.0)
+    for sample in spec["channels"][0]["samples"]:
+        if any(modifier["name"] == "mu" for modifier in sample["modifiers"]):
+            sample["data"] = [0.0]
+    record = diagnostics.diagnose(spec)
+    assert {record[part]["status"] for part in ("scan", "impacts")} == {"no signal"}
+    assert record["yields"]["status"] == "ok"
+
+
 def test_without_signal_there_are_pulls_and_yields_and_words(tmp_path: Path) -> None:
     record = diagnostics.diagnose(search.background())
     assert record["poi"] is None

@@ -77,9 +77,9 @@ class CrossSections:
 
     def _covered(self) -> str:
         if len(self.labels) == 1:
-            numbers = sorted(v for (v,) in self.rows if not isinstance(v, str))
+            numbers = sorted(v for (v,) in self.rows if not isinstance(v, str) and v > 0)
             if numbers:
-                return f"the table reaches from {numbers[0]} to {numbers[-1]}"
+                return f"above 0, the table reaches from {numbers[0]} to {numbers[-1]}"
         rows = [f"({', '.join(map(printable, row))})" for row in self.rows]
         more = f" and {len(rows) - 5} more" if len(rows) > 5 else ""
         return f"the table holds {', '.join(rows[:5])}{more}"

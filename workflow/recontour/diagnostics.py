@@ -8,7 +8,7 @@ Every part of the record has a `status`: "ok" with its numbers, "failed" or "no 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import histfit
@@ -48,12 +48,14 @@ def diagnose(spec: Mapping[str, Any], measurement: str = "") -> Json:
     """
     model = histfit.compile_model(spec, measurement or None)
     record: Json = {"poi": model.poi_name}
-    record["scan"] = _part(_scan, model)
+    signals = dict(_signals(spec, model.poi_name))
+    nothing = None if any(signals.values()) else {"status": "no signal", "reason": NO_SIGNAL}
+    record["scan"] = nothing or _part(_scan, model)
     bounds = _poi_bounds(model)
     record["fit"] = _part(_fit, model, bounds)
-    record["impacts"] = _part(_impacts, model, bounds)
+    record["impacts"] = nothing or _part(_impacts, model, bounds)
     record["correlation"] = _part(_correlation, model, bounds)
-    record["yields"] = _part(_yields, model, bounds, _signals(spec, model.poi_name))
+    record["yields"] = _part(_yields, model, bounds, signals)
     return record
 
 
@@ -69,8 +71,6 @@ def said(record: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _part(compute: Callable[..., Json], model: histfit.Model, *arguments: Any) -> Json:
-    if model.poi is None and compute in (_scan, _impacts):
-        return {"status": "no signal", "reason": NO_SIGNAL}
     try:
         return {"status": "ok"} | compute(model, *arguments)
     except histfit.FitError as error:
@@ -166,7 +166,7 @@ def _correlation(model: histfit.Model, bounds: tuple[float, float] | None) -> Js
 
 
 def _yields(
-    model: histfit.Model, bounds: tuple[float, float] | None, signals: set[tuple[str, str]]
+    model: histfit.Model, bounds: tuple[float, float] | None, signals: Collection[tuple[str, str]]
 ) -> Json:
     found = histfit.yields(model, poi_bounds=bounds)
     return {
@@ -200,12 +200,12 @@ def _expected(expected: histfit.Expected) -> Json:
     }
 
 
-def _signals(spec: Mapping[str, Any], poi: str | None) -> set[tuple[str, str]]:
-    """Channel and name of the samples that the signal strength scales."""
-    return {
-        (channel["name"], sample["name"])
-        for channel in spec["channels"]
-        for sample in channel["samples"]
-        for modifier in sample["modifiers"]
-        if modifier["name"] == poi
-    }
+def _signals(spec: Mapping[str, Any], poi: str | None) -> Iterator[tuple[tuple[str, str], bool]]:
+    """Channel and name of the samples that the signal strength scales, and whether they have
+    events, be it in a variation."""
+    for channel in spec["channels"]:
+        for sample in channel["samples"]:
+            modifiers = sample["modifiers"]
+            if any(modifier["name"] == poi for modifier in modifiers):
+                varied = any(modifier["type"] == "histosys" for modifier in modifiers)
+                yield (channel["name"], sample["name"]), varied or any(sample["data"])
