@@ -52,12 +52,8 @@ PartitionName=all Nodes=ALL Default=YES State=UP
 
 NODES = ("n1", "n2", "n3")
 
-WITHOUT_ACCOUNTING = (
-    "--slurm-status-command=squeue",
-    "--slurm-init-seconds-before-status-checks=5",
-    "--latency-wait=5",
-)
-"""What Snakemake needs besides a profile on a cluster that is small and keeps no accounts."""
+SMALL = ("--slurm-init-seconds-before-status-checks=5", "--latency-wait=5")
+"""What spares waiting where all nodes are one machine."""
 
 
 @dataclass(frozen=True)

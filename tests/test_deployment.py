@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import shutil
@@ -15,9 +16,18 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from recontour import imports
 from running import ROOT, clone, snakemake
 
 CLUSTERS = ("slurm", "htcondor")
+RULES = ROOT / "workflow/rules"
+PACKAGES = {
+    "yaml": "pyyaml",
+    "matplotlib": "matplotlib-base",
+    "urllib3": "requests",
+    "markupsafe": "jinja2",
+}
+"""What brings a package that is called otherwise where it is imported."""
 
 
 def pins(name: str) -> dict[str, str]:
@@ -31,6 +41,33 @@ def pins(name: str) -> dict[str, str]:
             package, version = line.split("==")
             found[canonicalize_name(package)] = version
     return found
+
+
+def imported(script: str) -> set[str]:
+    """The packages of others that a program of the workflow, and the modules it uses, import."""
+    workflow = ROOT / "workflow"
+    found = set()
+    for path in imports.sources(workflow / "scripts" / script, workflow):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                found.add(node.module.partition(".")[0])
+    return found - sys.stdlib_module_names - {"recontour", "histfit"}
+
+
+@pytest.mark.parametrize("rules", sorted(path.name for path in RULES.glob("*.smk")))
+def test_the_environment_of_a_rule_has_what_its_program_imports(rules: str) -> None:
+    text = (RULES / rules).read_text(encoding="utf-8")
+    for rule in re.split(r"^rule ", text, flags=re.MULTILINE)[1:]:
+        script = re.search(r"\{params\.run\}/(\w+\.py)", rule)
+        if script is None:
+            continue
+        (environment,) = re.findall(r"envs/(\w+\.yaml)", rule)
+        packages = yaml.safe_load((ROOT / "envs" / environment).read_text(encoding="utf-8"))
+        names = {line.split()[0] for line in packages["dependencies"]}
+        needed = {PACKAGES.get(name, name) for name in imported(script[1])}
+        assert needed <= names, f"{script[1]}: {environment}"
 
 
 def profile(name: str) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "snakemake", "--workflow-profile", "profiles/slurm"]
     with (folder / "output").open("w") as output:
         return subprocess.Popen(
-            [*command, *slurm_cluster.WITHOUT_ACCOUNTING, *arguments],
+            [*command, *slurm_cluster.SMALL, *arguments],
             cwd=folder,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -58,7 +58,7 @@ def main() -> None:
     with slurm_cluster.cluster(daemons.resolve()):
         for size in SIZES:
             folder = options.scratch / str(size)
-            profile = ["--workflow-profile", "profiles/slurm", *slurm_cluster.WITHOUT_ACCOUNTING]
+            profile = ["--workflow-profile", "profiles/slurm", *slurm_cluster.SMALL]
             if size == AS_IT_IS:
                 arguments = ["--config", mirror]
             else:

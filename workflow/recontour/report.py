@@ -127,6 +127,6 @@ def _kind(row: Row) -> str:
 
 
 def _code(code: Mapping[str, Any]) -> str:
-    commit = f"commit {code['commit']}" if code["commit"] else "not from a git repository"
+    commit = f"commit {code['commit']}" if code["commit"] else "of an unknown commit"
     changed = ", changed since" if code["modified"] else ""
     return f"{code['version']}, {commit}{changed}"

@@ -13,7 +13,7 @@ def run(wildcards, output):
     runs them. In a conda environment or container, it is the Python there. With `output` among the
     arguments, Snakemake takes the parameter for derived, and no reason to repeat a job.
     """
-    deployed = workflow.deployment_settings.deployment_method or config["container"]
+    deployed = workflow.deployment_settings.deployment_method
     python = "python" if deployed else sys.executable
     program = shlex.join([f"PYTHONPATH={WORKFLOW}", python, f"{WORKFLOW}/scripts"])
     # In place of the shell, so that the program is Snakemake's child, and ends with it (cli.main).
