@@ -99,10 +99,16 @@ def test_a_changed_formula_repeats_the_fits_and_a_changed_style_the_figure(demo:
             path.write_text(before, encoding="utf-8")
 
     figure = jobs_after_a_change_of("recontour/figure.py")
-    assert figure == {"plot": 1, "page": 1, "demo": 1}
+    assert figure == {"plot": 1, "page": 1, "summary": 1, "demo": 1}
     fits = jobs_after_a_change_of("histfit/interpolation.py")
     assert fits.keys() >= {"hypotest", "aggregate", "contour", "compare", "plot", "summary"}
     assert not fits.keys() & {"fetch_likelihood", "fetch_table", "verify"}
+
+
+def test_a_changed_title_repeats_all_that_shows_it_in_one_run(demo: Path) -> None:
+    changed = ("-n", "demo", "--config", "analyses={demo: {title: New}}")
+    jobs = planned(snakemake(demo, *changed, project=demo).stdout)
+    assert jobs == {"plot": 1, "provenance": 1, "page": 1, "summary": 1, "demo": 1}
 
 
 def test_both_entries_plan_the_same_jobs(tmp_path: Path) -> None:

@@ -240,16 +240,6 @@ def region_results(wildcards):
     return f"results/{wildcards.analysis}/cls_regions.csv" if several else []
 
 
-def summary_figures(wildcards):
-    last = f"results/{wildcards.analysis}/summary.txt"
-    return [before(path, last) for path in of_planes("exclusion.png")(wildcards)]
-
-
-def provenance_record(wildcards):
-    folder = f"results/{wildcards.analysis}"
-    return before(f"{folder}/provenance.json", f"{folder}/summary.txt")
-
-
 def before(path, last):
     """An input that must be there before `last`, but is no reason to repeat it. While `last` is
     missing, it is an ordinary input: Snakemake 9 does not make what is missing if the only input

@@ -95,15 +95,15 @@ rule interactive:
 
 
 # Comes last, and fails if too many points failed: by then, all that can be made is there. That is
-# why it waits for the provenance and the figure; a new style of the figure does not repeat it.
+# why it waits for the provenance and the figure.
 rule summary:
     input:
         cls="results/{analysis}/cls.json",
         contours=of_planes("contours.json"),
         comparisons=of_planes("comparison.json"),
-        figures=summary_figures,
+        figures=of_planes("exclusion.png"),
         regions=region_results,
-        provenance=provenance_record,
+        provenance="results/{analysis}/provenance.json",
         code=code("summary.py"),
     output:
         "results/{analysis}/summary.txt",
