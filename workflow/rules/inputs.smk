@@ -240,13 +240,6 @@ def region_results(wildcards):
     return f"results/{wildcards.analysis}/cls_regions.csv" if several else []
 
 
-def before(path, last):
-    """An input that must be there before `last`, but is no reason to repeat it. While `last` is
-    missing, it is an ordinary input: Snakemake 9 does not make what is missing if the only input
-    that is made anew is an ancient file that exists."""
-    return ancient(path) if os.path.exists(last) else path
-
-
 def plane_of_points(wildcards):
     """What says where the points lie in the plane of the axes."""
     if not PLANES[wildcards.plane].can_draw:
@@ -261,8 +254,7 @@ def limits_figure(wildcards):
     plane = PLANES[wildcards.plane]
     if not plane.can_draw:
         return []
-    folder = f"results/{plane.folder}"
-    return before(f"{folder}/limits.png", f"{folder}/limits_comparison.json")
+    return f"results/{plane.folder}/limits.png"
 
 
 def known_limits(wildcards):
