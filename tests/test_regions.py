@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from recontour import regions, results
+from recontour import regions, results, verification
 from recontour.archive import unpack
 from recontour.backgrounds import Backgrounds
 from recontour.errors import UserError
@@ -33,7 +33,11 @@ def test_patches_with_equal_values_are_one_point_under_its_first_name() -> None:
         *(("B", "b", (3, 4)), ("B", "c", (5, 6))),
     ]
     assert [point.name for point in regions.points(joined)] == ["a", "b", "c"]
-    assert regions.missing(joined) == {"A": ["c"], "B": ["a"]}
+    assert regions.missing(joined, ["A", "B"]) == {"A": ["c"], "B": ["a"]}
+    everywhere = regions.missing(joined, ["A", "B", "C"])[
+        "C"
+    ]  # such as a table of one's own leaves
+    assert sorted(everywhere) == ["a", "b", "c"]
 
 
 def test_one_name_for_two_points_and_different_labels_are_refused() -> None:
@@ -89,6 +93,14 @@ def two_measurements() -> dict[str, Any]:
     spec = background()
     other = {"name": "Other", "config": {"poi": "mu_other", "parameters": []}}
     return spec | {"measurements": [*spec["measurements"], other]}
+
+
+def test_a_region_without_any_patch_is_told() -> None:
+    """As a table of one's own, with rows of a single region, leaves it."""
+    held = (Patch("a", (1, 2), "p.json", 0, 1, "0", "A"),)
+    report = {"regions": {"A": {"patches": 1}, "B": {"patches": 0}}}
+    words = list(verification.in_words(verification.Verified(LABELS, held, {}, report)))
+    assert [line.split()[-1] for line in words if "points without patch" in line] == ["none", "a"]
 
 
 def test_the_measurement_that_is_named_says_which_parameter_is_tested(tmp_path: Path) -> None:

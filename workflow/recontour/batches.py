@@ -23,7 +23,8 @@ def automatic_size(points: int) -> int:
     """Points a job when the user names no number.
 
     So few that a scan of a hundred points comes in pieces that share evenly over a few cores; with
-    more points more, as long as there are `FEWEST_JOBS`, until the start of a process no longer
+    more points more, while fewer would leave more than `FEWEST_JOBS` (which then makes five or
+    more), until the start of a process no longer
     matters (measured times are in workflow/docs/scale.md). The number of cores plays no part: a
     rerun with another `--cores` finds the same files and has nothing to do.
     """

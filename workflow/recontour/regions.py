@@ -48,10 +48,10 @@ def points(joined: Iterable[Patch]) -> tuple[Point, ...]:
     return tuple(found.values())
 
 
-def missing(joined: Sequence[Patch]) -> dict[str, list[str]]:
-    """The names of the points that a region has no patch for, by region."""
+def missing(joined: Sequence[Patch], regions: Iterable[str]) -> dict[str, list[str]]:
+    """The names of the points that each of the `regions` has no patch for."""
     everywhere = [point.name for point in points(joined)]
-    held: dict[str, set[str]] = {}
+    held: dict[str, set[str]] = {region: set() for region in regions}
     for patch in joined:
         held.setdefault(patch.region, set()).add(patch.name)
     return {

@@ -18,6 +18,7 @@ from recontour.likelihood import (
     index_patchset,
     verify_background,
 )
+from recontour.measurements import check_measurement
 from recontour.structure import check_workspace
 
 Report = dict[str, Any]
@@ -100,6 +101,7 @@ def _verify_region(
     background = folder / part["background"]
     spec = read_json(background)
     check_workspace(spec, background)
+    check_measurement(source.measurement, spec, part["background"])
     if part.get("patchset"):
         path = folder / part["patchset"]
         patchset = index_patchset(path, folder=folder, processes=processes)
@@ -131,8 +133,9 @@ def in_words(verified: Verified) -> Iterator[str]:
     for key, value in verified.report.items():
         if key != "regions":
             yield f"{key:20} {value}"
-    absent = regions.missing(verified.patches)
-    for region, part in verified.report.get("regions", {}).items():
+    parts = verified.report.get("regions", {})
+    absent = regions.missing(verified.patches, parts)
+    for region, part in parts.items():
         yield f"\nregion {region}"
         for key, value in part.items():
             yield f"  {key:20} {value}"
