@@ -150,3 +150,18 @@ def test_a_signal_that_a_systematic_saves_an_empty_bin_from_is_not_excluded(
     assert abs(x[nll.argmin(), 0]) == pytest.approx(abs(a), abs=1e-3)
     assert fit.nll == pytest.approx(float(nll.min()), abs=2e-4)
     assert expected_bins(model, fit.values[None])[0, 1] > -1e-8
+
+
+def test_an_impact_where_the_data_are_impossible_is_no_number() -> None:
+    """At h = 1 the bin of D expects −1 events, and has 5."""
+    background = sample("b", [5.0], histosys("h", [11.0], [-1.0]))
+    signal = sample("s", [2.0, 5.0], normfactor("mu"))
+    spec = workspace(
+        {"C": [signal, sample("b", [10.0, 0.1])], "D": [background]},
+        {"C": [12.0, 4.0], "D": [5.0]},
+    )
+    (impact,) = histfit.impacts(spec).impacts
+    assert impact.prior_up is not None
+    assert (impact.prior_up.held_at, impact.prior_up.shift) == (1.0, None)
+    assert impact.prior_up.status == "not converged"
+    assert impact.down.status == "converged"

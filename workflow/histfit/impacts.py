@@ -128,7 +128,7 @@ class _Refits:
         start[0, self.free] += distance * slope
         start[0, i] = second[0, i] = held_at
         fits = solve(replace(self.problem, fixed=fixed), [start, second])
-        if not fits.minimum.converged[0]:
+        if not fits.minimum.converged[0] or math.isinf(fits.value[0]):
             return Refit(held_at, None, "not converged")
         reached = float(fits.x[0, poi])
         at_bound = reached in (low[poi], high[poi])
