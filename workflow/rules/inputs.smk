@@ -124,9 +124,7 @@ def contents(files):
     change, and a file that takes the place of another may be the older one."""
 
     def value(wildcards):
-        found = files(wildcards)
-        paths = [found] if isinstance(found, str) else found
-        return " ".join(content(str(path)) for path in paths if os.path.exists(path))
+        return " ".join(content(str(path)) for path in files(wildcards))
 
     return value
 
