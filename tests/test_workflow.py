@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -216,6 +217,18 @@ def test_what_was_not_published_stops_the_run(small: tuple[Path, dict], spoil: A
     for part in expected:
         assert part in text
     assert not (folder / "results/small/exclusion.png").exists()
+
+
+def test_an_older_table_of_points_in_the_place_of_another_is_checked_like_any(
+    finished_small: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(finished_small, tmp_path / "small"))
+    table, other = folder / "points.csv", folder / "other.csv"
+    text = table.read_text(encoding="utf-8")
+    other.write_text(text.replace("signal_300_50,300,50", "signal_300_50,300,60"), encoding="utf-8")
+    os.utime(other, (1e9, 1e9))  # as `mv` and `rsync` keep the times of change
+    other.replace(table)
+    assert "signal_300_50" in " ".join(errors(snakemake(folder)))
 
 
 def test_the_remedy_for_a_wrong_table_of_points_makes_the_right_one(

@@ -49,6 +49,7 @@ rule aggregate:
     params:
         run=run,
         select=wanted,
+        contents=contents(points_given),
     shell:
         "{params.run}/aggregate.py --points {input.points:q} --select {params.select:q}"
         " --csv {output.csv:q} --json {output.json:q} --harvest {output.harvest:q}"
@@ -70,6 +71,7 @@ rule cls_regions:
     params:
         run=run,
         select=wanted,
+        contents=contents(points_given),
     shell:
         "{params.run}/cls_regions.py --points {input.points:q} --select {params.select:q}"
         " --csv {output:q} {input.batches:q} > {log:q} 2>&1"

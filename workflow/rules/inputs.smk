@@ -98,12 +98,16 @@ def archive(wildcards):
     return f"results/{analysis}/download/likelihood.archive"
 
 
-def points_table(wildcards):
-    """The table of points of an analysis: the committed one, or the one made from its signal."""
+def points_given(wildcards):
+    """The table of points of an analysis, if it is given and not made from its signal."""
     own = SIGNALS[wildcards.analysis]
-    if own and not own["table"]:
-        return f"results/{wildcards.analysis}/points.csv"
-    return local(str(SCANS[wildcards.analysis].table))
+    made = own and not own["table"]
+    return [] if made else [local(str(SCANS[wildcards.analysis].table))]
+
+
+def points_table(wildcards):
+    """The table of points of an analysis, given or made."""
+    return points_given(wildcards) or [f"results/{wildcards.analysis}/points.csv"]
 
 
 def signal(wildcards):
@@ -119,12 +123,13 @@ def signal_files(wildcards):
 content = functools.cache(fingerprint)
 
 
-def contents(files):
+def contents(*given):
     """What tells apart the contents of a user's files, as a parameter: Snakemake compares times of
     change, and a file that takes the place of another may be the older one."""
 
     def value(wildcards):
-        return " ".join(content(str(path)) for path in files(wildcards))
+        paths = [path for files in given for path in files(wildcards)]
+        return " ".join(content(str(path)) for path in paths)
 
     return value
 
@@ -219,7 +224,7 @@ def cross_sections_to_vary(wildcards):
 
 def tables(wildcards):
     """The tables that are given beside the config."""
-    return [points_table(wildcards), *cross_sections(wildcards)]
+    return [*points_table(wildcards), *cross_sections(wildcards)]
 
 
 def download_records(wildcards):

@@ -41,7 +41,7 @@ rule limits_table:
     params:
         run=run,
         select=wanted,
-        contents=contents(cross_sections),
+        contents=contents(points_given, cross_sections),
     shell:
         "{params.run}/limits_table.py --points {input.points:q} --select {params.select:q}"
         " --cross-sections {input.cross_sections:q} --csv {output.csv:q} --json {output.json:q}"

@@ -24,7 +24,7 @@ rule provenance:
         run=run,
         config=effective_config,
         machine=machine_config,
-        contents=contents(cross_sections),
+        contents=contents(points_given, cross_sections),
     shell:
         "{params.run}/provenance.py --config {params.config:q} --machine {params.machine:q}"
         " --verification {input.verification:q}"

@@ -42,7 +42,7 @@ rule verify:
         signal=signal,
         measurement=setting("likelihood", "measurement"),
         limits=archive_limits,
-        contents=contents(signal_files),
+        contents=contents(points_given, signal_files),
     shell:
         "{params.run}/verify.py --archive {input.archive:q} --sha256 {params.sha256}"
         " --points {input.points:q} --regions {params.regions:q} --limits {params.limits:q}"
