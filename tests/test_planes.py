@@ -87,7 +87,10 @@ def test_a_selection_on_a_line_is_computed_and_not_drawn(tmp_path: Path) -> None
         ({"where": "m4 > 0", **axes()}, 'three/where: .*"m4" is no label'),
         (axes("m1 +"), "three/axes/x/label: .* it is no formula"),
         (axes("m1", "log(m2)"), r"three/axes/y/label: .*no value for m1 = 100, m2 = 0"),
-        (axes("m2", "m2 - m1 + m1"), r'"a" and "b" both lie at 0, 0; choose one plane .* `where`'),
+        (
+            axes("m2", "m2 - m1 + m1"),
+            r'"a" and "b" both lie at \(0, 0\); choose one plane .* `where`',
+        ),
         (
             {"axes": {**axes()["axes"], "y": {"label": "m2", "title": "t", "scale": "log"}}},
             'three/axes/y/scale: .* logarithmic, but the point "a" lies at 0 on it',
@@ -100,6 +103,10 @@ def test_a_selection_on_a_line_is_computed_and_not_drawn(tmp_path: Path) -> None
             'three/axes/x/scale: .* logarithmic, but the point "f" lies at -250 on it',
         ),
         ({"boundary": "m1 >= m3", **axes("m1", "m2")}, "three/boundary: .* not linear in the axes"),
+        (
+            {"boundary": "m1 >= m2 + 120", **axes()},
+            r'three/boundary: the point "a" at \(100, 0\) lies beyond 1·x \+ -1·y ≥ 120',
+        ),
         ({"planes": {"p": axes()}, **axes()}, "planes cannot be given beside axes"),
         ({}, "three: axes, or else planes, must be given"),
     ],
@@ -111,9 +118,11 @@ def test_a_plane_that_is_none_is_refused(
         planes_of(tmp_path, ROWS, **plane)
 
 
-def test_a_point_at_0_on_a_logarithmic_axis_can_be_computed_where_nothing_is_drawn(
+def test_a_point_that_cannot_be_drawn_can_be_computed_where_nothing_is_drawn(
     tmp_path: Path,
 ) -> None:
+    beyond = {"boundary": "m1 >= m2 + 150", **axes()}
+    assert not planes_of(tmp_path, ROWS, select=["e"], **beyond)["three"].can_draw
     scale = {"axes": {**axes()["axes"], "y": {"label": "m2", "title": "t", "scale": "log"}}}
     assert not planes_of(tmp_path, ROWS, select=["a"], **scale)["three"].can_draw
     assert planes_of(tmp_path, ROWS, where="m2 > 0", **scale)["three"].can_draw
@@ -178,10 +187,10 @@ def test_where_nothing_or_all_is_excluded_there_is_a_reason() -> None:
 @pytest.mark.parametrize(
     ("x", "scale", "boundary", "message"),
     [
-        ([1], "linear", None, "at least two points, found 1"),
-        ([1, 2, 2], "linear", None, '"s1" and "s2" both lie on one place'),
-        ([0, 1], "log", None, "is logarithmic, but reaches 0"),
-        ([1, 2], "linear", (1.0, 1.5), '"s0" at 1 lies beyond the kinematic boundary'),
+        ([1], "linear", None, "a figure takes 2 points, found 1"),
+        ([1, 2, 2], "linear", None, r'"s1" and "s2" both lie at \(2\)'),
+        ([0, 1], "log", None, 'is logarithmic, but the point "s0" lies at 0'),
+        ([1, 2], "linear", (1.0, 1.5), r'"s0" at \(1\) lies beyond 1·x ≥ 1.5'),
     ],
 )
 def test_points_that_make_no_curve_are_refused(

@@ -12,8 +12,16 @@ from scipy.spatial import ConvexHull, KDTree, QhullError
 from scipy.special import ndtri
 
 from recontour import geometry
-from recontour.errors import UserError, printable
-from recontour.points import CURVES, LEVEL, VARIED, Points, six_digits
+from recontour.errors import UserError
+from recontour.points import (
+    CURVES,
+    LEVEL,
+    VARIED,
+    Points,
+    check_apart,
+    check_drawable,
+    six_digits,
+)
 
 # The kernel, the scaling and these numbers were chosen on ATLAS SUSY-2019-08 (1Lbb): the published
 # contours come back alike for MAX_SIGNIFICANCE from 3 to 7, and best for a dense boundary. Linear,
@@ -54,8 +62,7 @@ def contours(
     Raises UserError if fewer than three points are given, if they lie on a line or two on the same
     place, or if one lies beyond the boundary.
     """
-    make = _lost if points.lost else _interpolated
-    method, parts = make(points, axes, boundary)
+    method, parts = _lost(points) if points.lost else _interpolated(points, axes, boundary)
     return {
         "level": {"CLs": LEVEL, "z": round(CROSSING, 6)},
         "method": method,
@@ -77,7 +84,8 @@ Parts = tuple[dict[str, Any], dict[str, Any]]
 def _interpolated(points: Points, axes: Mapping[str, Any], boundary: Boundary | None) -> Parts:
     fitted = points.fitted
     plane = points.plane[fitted]
-    _check(points.used, plane, axes, boundary)
+    check_apart(points.used, plane)
+    check_drawable(points.used, plane, axes, boundary)
     log = geometry.logarithmic(axes)
     ends = _boundary_ends(plane, boundary, log)
     scale = _Scale(np.vstack([plane, *ends]), log)
@@ -129,7 +137,7 @@ def _interpolated(points: Points, axes: Mapping[str, Any], boundary: Boundary | 
     return _method(CUBIC if dense else SPLINE, len(anchors)), parts
 
 
-def _lost(points: Points, axes: Mapping[str, Any], boundary: Boundary | None) -> Parts:
+def _lost(points: Points) -> Parts:
     """The same where there is nothing to interpolate."""
     curves = _curves(points)
     parts = {
@@ -186,42 +194,6 @@ def _cubic(places: np.ndarray, heights: np.ndarray, others: np.ndarray) -> np.nd
     beyond = np.isnan(surface).any(axis=1)
     surface[beyond] = NearestNDInterpolator(places, heights)(others[beyond])
     return surface
-
-
-def _check(
-    names: list[str], plane: np.ndarray, axes: Mapping[str, Any], boundary: Boundary | None
-) -> None:
-    if len(names) < 3:
-        raise UserError(
-            f"a contour needs at least three points, found {len(names)}; select more of them"
-        )
-    places: dict[tuple[float, float], str] = {}
-    for name, (x, y) in zip(names, plane.tolist(), strict=True):
-        if (x, y) in places:
-            raise UserError(
-                f'points "{printable(places[x, y])}" and "{printable(name)}" both lie on '
-                f"({x:g}, {y:g}) of the plane of the axes; select one point a place"
-            )
-        places[x, y] = name
-        for axis, value in (("x", x), ("y", y)):
-            if axes[axis].get("scale") == "log" and value <= 0:
-                raise UserError(
-                    f'the axis {axis} ("{printable(axes[axis]["label"])}") is logarithmic, but '
-                    f"reaches {value:g}; leave out the point there, or make the axis linear"
-                )
-        if boundary and beyond(boundary, (x, y)):
-            raise UserError(
-                f'point "{printable(name)}" at ({x:g}, {y:g}) lies beyond the kinematic boundary '
-                f"{boundary[0]:g}·x + {boundary[1]:g}·y ≥ {boundary[2]:g}; correct the config key "
-                "boundary"
-            )
-
-
-def beyond(boundary: Sequence[float], place: Sequence[float]) -> bool:
-    """Whether a place does not meet a·x + b·y ≥ c, or a·x ≥ c, save for rounding."""
-    *normal, offset = boundary
-    terms = [factor * value for factor, value in zip(normal, place, strict=True)]
-    return sum(terms) < offset - 1e-9 * max(map(abs, (*terms, offset)))
 
 
 def _boundary_ends(

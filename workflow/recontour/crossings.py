@@ -9,9 +9,15 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 from scipy.special import ndtr, ndtri
 
-from recontour.contour import CROSSING, MAX_SIGNIFICANCE, beyond, reason
-from recontour.errors import UserError, printable
-from recontour.points import COLUMNS, LEVEL, Points, six_digits
+from recontour.contour import CROSSING, MAX_SIGNIFICANCE, reason
+from recontour.points import (
+    COLUMNS,
+    LEVEL,
+    Points,
+    check_apart,
+    check_drawable,
+    six_digits,
+)
 
 STEPS = 2000
 
@@ -56,8 +62,10 @@ def _interpolated(
 ) -> dict[str, Any]:
     """The curves, and what they exclude."""
     fitted = points.fitted
-    x = points.x[fitted]
-    _check(points.used, x, axes, boundary)
+    plane = points.plane[fitted]
+    check_apart(points.used, plane)
+    check_drawable(points.used, plane, axes, boundary)
+    x = plane[:, 0]
     log = axes["x"].get("scale") == "log"
     t = np.log(x) if log else x
     ticks = np.unique(np.concatenate([np.linspace(t[0], t[-1], STEPS + 1), t]))
@@ -96,33 +104,6 @@ def _lost(points: Points) -> dict[str, Any]:
         "reasons": dict.fromkeys(COLUMNS, points.lost),
         "drawn": {"x": [], **nothing},
     }
-
-
-def _check(
-    names: list[str], x: np.ndarray, axes: Mapping[str, Any], boundary: tuple[float, ...] | None
-) -> None:
-    if len(names) < 2:
-        raise UserError(
-            f"a curve needs at least two points, found {len(names)}; select more of them"
-        )
-    for first, second, step in zip(names, names[1:], np.diff(x), strict=False):
-        if step == 0:
-            raise UserError(
-                f'points "{printable(first)}" and "{printable(second)}" both lie on one place of '
-                "the axis; select one point a place"
-            )
-    if axes["x"].get("scale") == "log" and x[0] <= 0:
-        raise UserError(
-            f'the axis x ("{printable(axes["x"]["label"])}") is logarithmic, but reaches '
-            f"{x[0]:g}; leave out the point there, or make the axis linear"
-        )
-    if boundary:
-        for name, place in zip(names, x, strict=True):
-            if beyond(boundary, (place,)):
-                raise UserError(
-                    f'point "{printable(name)}" at {place:g} lies beyond the kinematic boundary '
-                    f"{boundary[0]:g}·x ≥ {boundary[1]:g}; correct the config key boundary"
-                )
 
 
 def _joined(places: np.ndarray, inside: np.ndarray) -> list[list[float]]:

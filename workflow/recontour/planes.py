@@ -13,10 +13,7 @@ from recontour.config import PLANE_KEYS, Scan
 from recontour.errors import UserError, known, printable
 from recontour.geometry import drawn, logarithmic
 from recontour.likelihood import Point
-from recontour.points import spanned
-
-NEEDED = {1: 2, 2: 3}
-"""Points that a curve over one axis, or a contour over two, takes."""
+from recontour.points import NEEDED, check_apart, check_drawable, spanned
 
 
 @dataclass(frozen=True)
@@ -48,8 +45,8 @@ class Plane:
 def planes(config: Mapping[str, Any], scans: Mapping[str, Scan]) -> dict[str, Plane]:
     """The planes of all analyses, by the folder of their results. Raises UserError naming the
     config key, for a formula that is none, a plane that holds too few of the table's points, two
-    selected points on one place, all on a line, or one at 0 on a logarithmic axis, and tolerance
-    for a point that is not there."""
+    selected points on one place, all on a line, or one at 0 on a logarithmic axis or beyond the
+    boundary, and tolerance for a point that is not there."""
     found = {}
     for analysis, entry in config["analyses"].items():
         for folder, key, settings in _settings(analysis, entry):
@@ -95,12 +92,14 @@ def _plane(
         )
     if len(axes) == 1 and settings["published"]:
         raise UserError(f"{key}/published: a contour needs two axes; add the axis y, or leave it")
-    names = dict.fromkeys(point.name for point in scan.listed.points)
+    everywhere = dict.fromkeys(point.name for point in scan.listed.points)
     for name in settings["tolerance"]["disagreements"]:
-        known(name, names, f"{key}/tolerance/disagreements: point")
+        known(name, everywhere, f"{key}/tolerance/disagreements: point")
     on_plane = {point.name for point in listed}
     points = tuple(point for point in scan.points if point.name in on_plane)
+    names = [point.name for point in points]
     places = _places(points, labels, axes, key)
+    check_apart(names, places, f"{key}/")
     log = logarithmic(axes)
     above = bool((places[:, log] > 0.0).all())
     can_draw = spanned(drawn(places, log) if above else places)
@@ -109,12 +108,12 @@ def _plane(
             f"{key}/axes: all {len(points)} points lie on a line; draw CLs over the axis x alone, "
             "or choose other axes"
         )
-    if can_draw:
-        _check_logarithmic(points, places, axes, key)
     boundary = None
     if settings["boundary"]:
         shown = [axes[axis]["label"] for axis in sorted(axes)]
         boundary = formula.boundary(settings["boundary"], shown, where, labels, f"{key}/boundary")
+    if can_draw:
+        check_drawable(names, places, axes, boundary, f"{key}/")
     return Plane(
         folder,
         analysis,
@@ -132,37 +131,13 @@ def _plane(
 def _places(
     points: Sequence[Point], labels: Sequence[str], axes: Mapping[str, Any], key: str
 ) -> np.ndarray:
-    """Where the points lie, shape (n, axes). Raises UserError for two on one place."""
+    """Where the points lie, shape (n, axes). Raises UserError for a formula without a value."""
     shown = [
         formula.formula(axes[axis]["label"], labels, f"{key}/axes/{axis}/label")
         for axis in sorted(axes)
     ]
-    places: dict[tuple[float, ...], str] = {}
-    for point in points:
-        values = _values(labels, point)
-        place = tuple(axis(values) for axis in shown)
-        if place in places:
-            at = ", ".join(f"{number:g}" for number in place)
-            raise UserError(
-                f'{key}/axes: the points "{places[place]}" and "{point.name}" both lie at {at}; '
-                "choose one plane through the scan with `where`, as in m3 == 60, or other axes"
-            )
-        places[place] = point.name
-    return np.array(list(places), dtype=float).reshape(len(points), len(axes))
-
-
-def _check_logarithmic(
-    points: Sequence[Point], places: np.ndarray, axes: Mapping[str, Any], key: str
-) -> None:
-    """Raise UserError for a point at 0 or below on a logarithmic axis."""
-    for axis, column in zip(sorted(axes), places.T, strict=True):
-        lowest = int(column.argmin())
-        if axes[axis]["scale"] == "log" and column[lowest] <= 0:
-            raise UserError(
-                f"{key}/axes/{axis}/scale: the axis is logarithmic, but the point "
-                f'"{points[lowest].name}" lies at {column[lowest]:g} on it; make it linear, or '
-                "choose points above 0 with `where` or `select`"
-            )
+    places = [[axis(_values(labels, point)) for axis in shown] for point in points]
+    return np.array(places, dtype=float).reshape(len(points), len(axes))
 
 
 def _values(labels: Sequence[str], point: Point) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +28,9 @@ COLUMNS = CURVES | {"expected_m2": "CLs_exp_m2", "expected_p2": "CLs_exp_p2"}
 """All curves of CLs."""
 
 LEVEL = 0.05
+
+NEEDED = {1: 2, 2: 3}
+"""Points that a curve over one axis, or a contour over two, takes."""
 
 
 class Points(NamedTuple):
@@ -135,6 +138,66 @@ def spanned(places: np.ndarray) -> bool:
     if not size.all():
         return False
     return bool(np.linalg.matrix_rank((places - places[0]) / size, tol=1e-6) == places.shape[1])
+
+
+def check_apart(names: Sequence[str], plane: np.ndarray, key: str = "") -> None:
+    """Raise UserError if two of the points `names` lie on one place of `plane`, shape (n, axes).
+
+    `key` is what comes before the names of keys in the config.
+    """
+    places: dict[tuple[float, ...], str] = {}
+    for name, place in zip(names, map(tuple, plane.tolist()), strict=True):
+        if place in places:
+            raise UserError(
+                f'{key}axes: the points "{printable(places[place])}" and "{printable(name)}" both '
+                f"lie at {_shown(place)}; choose one plane through the scan with `where`, as in "
+                "m3 == 60, or other axes"
+            )
+        places[place] = name
+
+
+def check_drawable(
+    names: Sequence[str],
+    plane: np.ndarray,
+    axes: Mapping[str, Any],
+    boundary: Sequence[float] | None,
+    key: str = "",
+) -> None:
+    """Raise UserError if the points `names` are too few, or one lies at 0 or below on a logarithmic
+    axis of `plane`, shape (n, axes), or beyond the `boundary`. `key` is as in `check_apart`."""
+    needed = NEEDED[len(axes)]
+    if len(names) < needed:
+        raise UserError(f"a figure takes {needed} points, found {len(names)}; select more of them")
+    for axis, column in zip(sorted(axes), plane.T, strict=True):
+        lowest = int(column.argmin())
+        if axes[axis].get("scale") == "log" and column[lowest] <= 0:
+            raise UserError(
+                f"{key}axes/{axis}/scale: the axis is logarithmic, but the point "
+                f'"{printable(names[lowest])}" lies at {column[lowest]:g} on it; make it linear, '
+                "or choose points above 0 with `where` or `select`"
+            )
+    if boundary and (outside := beyond(boundary, plane)).any():
+        first = int(outside.argmax())
+        *factors, least = boundary
+        form = " + ".join(f"{a:g}·{axis}" for a, axis in zip(factors, "xy", strict=False))
+        raise UserError(
+            f'{key}boundary: the point "{printable(names[first])}" at {_shown(plane[first])} lies '
+            f"beyond {form} ≥ {least:g}; correct the boundary, or leave the point out with "
+            "`where` or `select`"
+        )
+
+
+def beyond(boundary: Sequence[float], plane: np.ndarray) -> np.ndarray:
+    """Which places, shape (n, axes), do not meet a·x + b·y ≥ c, or a·x ≥ c, save for rounding:
+    shape (n,), bool."""
+    *factors, least = boundary
+    terms = plane * factors
+    largest = np.abs(terms).max(axis=1, initial=abs(least))
+    return np.asarray(terms.sum(axis=1) < least - 1e-9 * largest)
+
+
+def _shown(place: Iterable[float]) -> str:
+    return f"({', '.join(f'{number:g}' for number in place)})"
 
 
 def six_digits(value: float) -> float:
