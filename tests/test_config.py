@@ -196,10 +196,18 @@ def test_a_name_that_is_a_number_is_to_be_quoted(shipped: dict[str, Any]) -> Non
     assert 'found the key 2023, which is no text in YAML; quote it: "2023"' in refusal(shipped)
 
 
-def test_points_selected_are_told_with_the_key_that_selects_them(shipped: dict[str, Any]) -> None:
+def test_all_points_are_computed_whatever_an_analysis_selects_itself(
+    shipped: dict[str, Any],
+) -> None:
     config.complete(shipped)
     everything = config.scans(shipped, ROOT)["1Lbb"].points
+    shipped["analyses"]["1Lbb"]["select"] = [[900, 250]]
+    assert len(config.scans(shipped, ROOT)["1Lbb"].points) == 1
     assert config.scans(shipped | {"select": "all"}, ROOT)["1Lbb"].points == everything
+
+
+def test_points_selected_are_told_with_the_key_that_selects_them(shipped: dict[str, Any]) -> None:
+    config.complete(shipped)
     shipped["analyses"]["1Lbb"]["select"] = ["nothing"]
     with pytest.raises(UserError, match=r"^config key analyses/1Lbb/select: nothing is not a poi"):
         config.scans(shipped, ROOT)

@@ -202,10 +202,10 @@ def cross_sections(
     return tables
 
 
-def _chosen(wanted: Any, points: Mapping[str, Sequence[Point]]) -> dict[str, list[Any]]:
+def _chosen(wanted: Any, points: Mapping[str, Sequence[Point]]) -> dict[str, Any]:
     """What the general key `select` chooses of the analyses that hold any of it."""
     if wanted == "all":
-        return {}
+        return dict.fromkeys(points, wanted)
     if isinstance(wanted, str) or (wanted and not isinstance(wanted[0], str | list)):
         wanted = [wanted]
     chosen: dict[str, list[Any]] = {}
