@@ -159,6 +159,21 @@ def test_the_crossing_of_a_straight_significance_is_exact() -> None:
     assert found["reasons"] == {}
 
 
+def test_along_an_axis_too_the_cross_section_is_varied_by_its_uncertainty() -> None:
+    x = np.arange(200, 801, 100.0)
+    scan = line(x, Z95 + (500 - x) / 200)
+    for curve, shift in (("observed_up", 0.25), ("observed_down", -0.25)):
+        scan.cls[curve] = ndtr(-Z95 - (500 - x) / 200 - shift)
+    found = crossings.crossings(scan, X)
+    assert (found["curves"]["observed_down"], found["curves"]["observed_up"]) == ([450], [550])
+    assert found["excluded"]["observed_up"] == [[200, 550]]
+    figure = line_figure.draw(found, scan, "Title")
+    (drawn,) = figure.axes
+    shown = {artist.get_label() for artist in drawn.get_lines()}
+    assert {"_ours observed_up", "_ours observed_down"} <= shown
+    assert line_figure.VARIED in [text.get_text() for text in drawn.get_legend().get_texts()]
+
+
 def test_two_excluded_ranges_give_three_crossings() -> None:
     z = Z95 + np.array([1, -1, 1, -1.0])
     found = crossings.crossings(line([0, 100, 200, 300], z), X)

@@ -17,7 +17,7 @@ import pytest
 from recontour import contour, crossings, interactive, pages, report
 from recontour.files import read_json
 from recontour.likelihood import Point
-from recontour.points import COLUMNS, Points
+from recontour.points import COLUMNS, VARIED, Points
 from recontour.results import CLS, failed
 from running import ROOT, snakemake
 from scipy.special import ndtr
@@ -270,10 +270,13 @@ def test_logarithmic_axes_stay_logarithmic(points: Points) -> None:
 
 
 def test_along_a_single_axis_cls_is_drawn_with_its_bands(points: Points) -> None:
-    line = Points(points.names[:7], points.x[:7], None, {c: v[:7] for c, v in points.cls.items()})
+    cls = {curve: values[:7] for curve, values in points.cls.items()}
+    cls |= dict.fromkeys(VARIED, cls["observed"])
+    line = Points(points.names[:7], points.x[:7], None, cls)
     found = crossings.crossings(line, {"x": AXES["x"]})
     objects = drawn(interactive.page(found, line, rows_of(line), {}, {}, "A search", []))
-    assert {"Observed", "Expected ±1σ", "Expected ±2σ", "CLs = 0.05"} <= {*legend(objects)}
+    names = {"Observed", "±1σ theory", "Expected ±1σ", "Expected ±2σ", "CLs = 0.05"}
+    assert names <= {*legend(objects)}
 
 
 def test_where_all_points_failed_the_interactive_figure_still_shows_them(points: Points) -> None:

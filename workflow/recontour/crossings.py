@@ -11,7 +11,6 @@ from scipy.special import ndtr, ndtri
 
 from recontour.contour import CROSSING, MAX_SIGNIFICANCE, reason
 from recontour.points import (
-    COLUMNS,
     LEVEL,
     Points,
     check_apart,
@@ -71,7 +70,7 @@ def _interpolated(
     ticks = np.unique(np.concatenate([np.linspace(t[0], t[-1], STEPS + 1), t]))
     along = np.exp(ticks) if log else ticks
     curves, excluded, drawn, reasons = {}, {}, {}, {}
-    for curve in COLUMNS:
+    for curve in points.cls:
         cls = points.cls[curve][fitted]
         z = np.clip(-ndtri(cls), -MAX_SIGNIFICANCE, MAX_SIGNIFICANCE)
         spline = PchipInterpolator(t, z)
@@ -96,12 +95,12 @@ def _interpolated(
 
 def _lost(points: Points) -> dict[str, Any]:
     """The same where there is nothing to interpolate."""
-    nothing: dict[str, list[float]] = {curve: [] for curve in COLUMNS}
+    nothing: dict[str, list[float]] = {curve: [] for curve in points.cls}
     return {
         "region": [],
         "curves": nothing,
         "excluded": nothing,
-        "reasons": dict.fromkeys(COLUMNS, points.lost),
+        "reasons": dict.fromkeys(points.cls, points.lost),
         "drawn": {"x": [], **nothing},
     }
 

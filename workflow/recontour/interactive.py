@@ -146,7 +146,7 @@ def _draw_curves_along(plot: Any, contours: Mapping[str, Any], points: Points) -
     """Curves of CLs along a single axis, the bands, and the level of exclusion."""
     drawn = contours["drawn"]
     x = drawn["x"]
-    curves = {curve: [np.column_stack([x, drawn[curve]])] for curve in ("observed", "expected")}
+    curves = {curve: [np.column_stack([x, drawn[curve]])] for curve in style.CURVES.keys() & drawn}
     _draw_lines(plot, curves, style.CURVES)
     for sigma, colour in (("2", style.TWO_SIGMA), ("1", style.ONE_SIGMA)):
         band = drawn[f"expected_m{sigma}"], drawn[f"expected_p{sigma}"]

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from recontour import style
-from recontour.figure import axis_title
+from recontour.figure import VARIED, axis_title
 from recontour.points import LEVEL, Points
 
 SIZE = (6.4, 4.8)
@@ -43,6 +43,8 @@ def draw(
         for low, high in excluded:
             axes.axvspan(low, high, 0, 0.02, color=style.OURS, linewidth=0, label="_excluded")
         marks = [(Line2D([], [], **style.REFERENCE), f"CLs = {LEVEL:g}")]
+        if "observed_up" in drawn:
+            marks.insert(0, (Line2D([], [], **style.CURVES["observed_up"]), VARIED))
         if excluded:
             marks.append((Patch(facecolor=style.OURS), "Excluded (observed)"))
         if points.failed:
@@ -101,8 +103,9 @@ def draw_curves(axes: Axes, drawn: Mapping[str, np.ndarray]) -> None:
     for sigma, colour in (("2", style.TWO_SIGMA), ("1", style.ONE_SIGMA)):
         low, high = drawn[f"expected_m{sigma}"], drawn[f"expected_p{sigma}"]
         axes.fill_between(x, low, high, color=colour, linewidth=0, label=f"_band {sigma}")
-    for curve in ("observed", "expected"):
-        axes.plot(x, drawn[curve], label=f"_ours {curve}", **style.CURVES[curve])
+    for curve, look in style.CURVES.items():
+        if curve in drawn:
+            axes.plot(x, drawn[curve], label=f"_ours {curve}", **look)
 
 
 def _draw_points(axes: Axes, x: np.ndarray, values: np.ndarray) -> None:
