@@ -206,6 +206,23 @@ def test_a_figure_of_limits_shows_each_number_and_where_there_is_none(tmp_path: 
     assert out[0].stat().st_size > 5_000
 
 
+def test_colours_between_points_follow_logarithms_of_limits_and_logarithmic_axes() -> None:
+    plane = np.array([(x, y) for x in (1.0, 1000.0) for y in (1.0, 10.0)])
+    points = Points(("a", "b", "c", "d"), *plane.T, {"observed": np.full(4, 0.01)})
+    contours = {
+        "axes": {"x": {"label": "x", "scale": "log"}, "y": {"label": "y"}},
+        "region": plane.tolist(),
+        "curves": {},
+        "method": {"boundary_places": 0},
+    }
+    figure = plane_figure.draw_limits(contours, points, points.x, "upper limit", "Title")
+    (colours,) = figure.axes[0].collections
+    shade = colours.get_transform().transform(colours.get_paths()[20].vertices)
+    x = figure.axes[0].transData.inverted().transform(shade)[:, 0]
+    edges = np.geomspace(1.0, 1000.0, plane_figure.SHADES)[20:22]
+    assert [x.min(), x.max()] == pytest.approx(edges, rel=1e-6)
+
+
 def test_over_a_dense_scan_no_numbers_are_printed() -> None:
     """The gaps between 10⁵ points, pair by pair, would take 160 GB."""
     x, y = (axis.ravel() for axis in np.meshgrid(np.arange(40.0), np.arange(40.0)))

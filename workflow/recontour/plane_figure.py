@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap, LogNorm
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.tri import Triangulation
@@ -41,14 +41,15 @@ def draw_limits(
     """The figure of observed upper `limits`, shape (n,), one for each of `points` in their order,
     NaN where there is none, written to the files `out`.
 
-    Between the points the colour is interpolated linearly, in the logarithm of the limit. `what`
-    says what is limited, with its unit. The contours are those of `contour.contours`.
+    Between the points the colour is interpolated linearly, in the logarithm of the limit, and of
+    what is on a logarithmic axis. `what` says what is limited, with its unit. The contours are
+    those of `contour.contours`.
     """
     found = limits[np.isfinite(limits)]
     low, high = (found.min(), found.max()) if len(found) else (1.0, 1.0)
-    norm = LogNorm(low, high * (1.0 + 1e-9))
-    ticks = _ticks(norm.vmin, norm.vmax)
-    return _draw(contours, points, limits, f"Observed {what}", norm, ticks, title, labels, out)
+    span = low, high * (1.0 + 1e-9)
+    ticks = _ticks(*span)
+    return _draw(contours, points, limits, f"Observed {what}", span, ticks, title, labels, out)
 
 
 def draw_cls(
@@ -60,10 +61,10 @@ def draw_cls(
 ) -> Figure:
     """The same figure of the observed CLs of `points`; the darkest colour is that of
     `style.SMALLEST_CLS` and everything below."""
-    norm = LogNorm(style.SMALLEST_CLS, 1.0)
-    ticks = [*np.geomspace(norm.vmin, norm.vmax, 5), LEVEL]
+    span = style.SMALLEST_CLS, 1.0
+    ticks = [*np.geomspace(*span, 5), LEVEL]
     cls = points.cls["observed"]
-    return _draw(contours, points, cls, "Observed CLs", norm, ticks, title, labels, out)
+    return _draw(contours, points, cls, "Observed CLs", span, ticks, title, labels, out)
 
 
 def _draw(
@@ -71,7 +72,7 @@ def _draw(
     points: Points,
     numbers: np.ndarray,
     what: str,
-    norm: LogNorm,
+    span: tuple[float, float],
     ticks: Sequence[float],
     title: str,
     labels: Sequence[str],
@@ -83,8 +84,9 @@ def _draw(
         axes = figure.add_axes((0.09, 0.085, 0.76, 0.78))
         exclusion.set_up_axes(axes, contours, points, {})
         exclusion.draw_forbidden(axes, contours)
-        if spanned(plane):
-            _colour(figure, axes, plane, values, norm, ticks, what)
+        places = axes.transScale.transform(plane)
+        if spanned(places):
+            _colour(figure, axes, places, np.clip(values, *span), span, ticks, what)
         exclusion.draw_lines(axes, contours["curves"], CURVES, "ours", 4)
         axes.plot(*points.plane[~known].T, linestyle="none", **style.MARKERS["failed"])
         if 0 < len(values) <= MOST_PRINTED:
@@ -106,21 +108,27 @@ def _draw(
 def _colour(
     figure: Figure,
     axes: Axes,
-    plane: np.ndarray,
+    places: np.ndarray,
     values: np.ndarray,
-    norm: LogNorm,
+    span: tuple[float, float],
     ticks: Sequence[float],
     what: str,
 ) -> None:
-    unit = (plane - plane.min(axis=0)) / np.ptp(plane, axis=0)
-    triangles = Triangulation(*plane.T, Triangulation(*unit.T).triangles)
-    shades = np.geomspace(norm.vmin, norm.vmax, SHADES)
+    """Colour the axes between places, shape (n, 2), in the coordinates that their scales make,
+    linearly in the logarithm of the values."""
+    unit = (places - places.min(axis=0)) / np.ptp(places, axis=0)
+    triangles = Triangulation(*places.T, Triangulation(*unit.T).triangles)
     drawn = axes.tricontourf(
-        triangles, np.clip(values, norm.vmin, norm.vmax), shades, cmap=COLOURS, norm=norm, zorder=1
+        triangles,
+        np.log(values),
+        np.linspace(*np.log(span), SHADES),
+        cmap=COLOURS,
+        zorder=1,
+        transform=axes.transLimits + axes.transAxes,
     )
     bar = figure.colorbar(drawn, cax=figure.add_axes((0.865, 0.085, 0.022, 0.78)))
     bar.set_label(what, loc="top")
-    bar.set_ticks(ticks, labels=[_digits(tick) for tick in ticks])
+    bar.set_ticks(np.log(ticks), labels=[_digits(tick) for tick in ticks])
     bar.minorticks_off()
 
 
