@@ -151,6 +151,12 @@ def test_a_failed_point_is_shown_as_failed_with_its_reason() -> None:
     assert "no minimum" in page.texts("td")
 
 
+def test_where_there_is_no_figure_the_page_says_what_one_takes_of_either_kind() -> None:
+    assert (
+        "There is no figure: it takes three points, not on a line, or two along a single axis."
+    ) in Page(page_of([ROW])).texts("p")
+
+
 def test_what_a_file_holds_cannot_become_part_of_the_page() -> None:
     name = '<script>alert("x")</script>'
     text = page_of([ROW | {"name": name}])

@@ -32,6 +32,9 @@ LEVEL = 0.05
 NEEDED = {1: 2, 2: 3}
 """Points that a curve over one axis, or a contour over two, takes."""
 
+NO_FIGURE = "it takes three points, not on a line, or two along a single axis"
+"""Why fewer make no figure."""
+
 
 class Points(NamedTuple):
     """Signal points in the plane of the axes: names, coordinates of shape (n,) (y is None if there

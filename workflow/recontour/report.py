@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from recontour import pages
-from recontour.points import LEVEL, excluded
+from recontour.points import LEVEL, NO_FIGURE, excluded
 from recontour.results import Row
 
 STEPS = (
@@ -49,6 +49,7 @@ def page(
         "title": title,
         "labels": labels,
         "planes": [_plane(plane) for plane in planes],
+        "no_figure": NO_FIGURE,
         "quality": quality(rows, seconds),
         "columns": list(rows[0]),
         "rows": rows,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from recontour import cli, results, summary
+from recontour import cli, points, results, summary
 from recontour.files import read_json, write_text
 from recontour.seals import seal
 
@@ -35,7 +35,7 @@ def main() -> None:
             f"  figure      {figure}",
         ]
     if not options.figures:
-        lines.append("  figure      none: it takes three points, not on a line")
+        lines.append(f"  figure      none: {points.NO_FIGURE}")
     print("\n".join(lines))
 
     results.refuse_failures(options.title, rows, options.cls, options.tolerated)
