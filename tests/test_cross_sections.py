@@ -90,6 +90,14 @@ def test_a_wrong_table_is_refused_with_row_and_column(
     assert expected in refusal(tmp_path, text)
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_a_table_in_utf16_is_refused_with_what_to_do(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "theory.csv"
+    path.write_bytes("m1,cross_section_pb\n100,1\n".encode(encoding))
+    with pytest.raises(UserError, match=r"not a table in CSV form \(.*\); save it as CSV in UTF-8"):
+        cross_sections.read(path, LABELS)
+
+
 def test_a_table_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"none\.csv: there is no such table of cross-sections"):
         cross_sections.read(tmp_path / "none.csv", LABELS)

@@ -65,6 +65,11 @@ def read_lines(path: Path | str, what: str) -> list[tuple[int, list[str]]]:
         ) from None
     lines = [(number, cells) for number, cells in lines if any(cells)]
     first = lines[0][1] if lines else []
+    if any("\0" in cell for cell in first):
+        raise UserError(
+            f"{path}: not a table in CSV form (it holds zero bytes, as text in UTF-16 does); save "
+            "it as CSV in UTF-8"
+        )
     if len(first) == 1 and re.search("[;\t]", first[0]):
         raise UserError(
             f'{path}: found the first line "{printable(first[0])[:80]}"; expected commas between '
