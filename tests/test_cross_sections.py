@@ -82,6 +82,11 @@ def test_with_several_labels_nothing_is_interpolated(tmp_path: Path) -> None:
             "m1,cross_section_pb,relative_uncertainty\n100,1,7\n",
             'row 2, column relative_uncertainty: found "7", expected a fraction',
         ),
+        (
+            "m1,cross_section_pb,relative_uncertainty\n100,1,0.1\n200,1,\n",
+            'row 3, column relative_uncertainty: found "", expected a fraction below 1 (0.07 for '
+            "7 %) in every row, or else no such column",
+        ),
     ],
 )
 def test_a_wrong_table_is_refused_with_row_and_column(

@@ -103,7 +103,8 @@ def read(path: Path | str, labels: Sequence[str]) -> CrossSections:
             )
         uncertainty = None
         if UNCERTAINTY in sheet.columns:
-            uncertainty = row.real(UNCERTAINTY, 0, LARGEST, "a fraction below 1 (0.07 for 7 %)")
+            expected = "a fraction below 1 (0.07 for 7 %) in every row, or else no such column"
+            uncertainty = row.real(UNCERTAINTY, 0, LARGEST, expected)
         value = row.real(size, SMALLEST, math.inf, "a number above 0")
         rows[values] = CrossSection(UNITS[size] * value, uncertainty)
     if not rows:
