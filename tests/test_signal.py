@@ -339,6 +339,15 @@ def test_yields_of_1lbb_take_the_place_of_earlier_ones_only_when_all_is_well(
     assert out.read_text(encoding="utf-8") == printed
 
 
+def test_a_systematic_of_1500_percent_is_no_fraction_of_yields() -> None:
+    script = [sys.executable, str(ROOT / "workflow/scripts/yields_1lbb.py")]
+    options = ["--cross-sections", "wino.csv", "--systematic", "15"]
+    refused = subprocess.run([*script, *options], capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    expected = "error: --systematic: found 15, expected a fraction of the yields, from 0 to 1"
+    assert refused.stderr.startswith(expected)
+
+
 @pytest.mark.long
 def test_yields_from_acceptance_and_efficiency_give_nearly_the_published_cls(
     finished_1lbb: Path, mirror: Path, tmp_path: Path

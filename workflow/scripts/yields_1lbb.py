@@ -17,6 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from recontour import cli, cross_sections, mirrors, selection, tables
+from recontour.errors import UserError
 from recontour.fetch import fetch_table
 from recontour.files import write_text
 
@@ -65,6 +66,11 @@ def main() -> None:
     mirrors.add_option(parser)
     parser.add_argument("--out", help="file to write when all is well, by default stdout")
     options = parser.parse_args()
+    if not 0.0 <= options.systematic <= 1.0:
+        raise UserError(
+            f"--systematic: found {options.systematic:g}, expected a fraction of the yields, from "
+            "0 to 1 (0.15 for 15 %)"
+        )
 
     listed = selection.read_points(options.points)
     theory = cross_sections.read(options.cross_sections, listed.labels)
