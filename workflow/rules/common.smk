@@ -135,16 +135,28 @@ def begin():
     progress.show()
 
 
+def made_now():
+    """What the jobs of this run make."""
+    return {output for job in workflow.dag.needrun_jobs() for output in job.output}
+
+
+def outputs_of(**wildcards):
+    """What rules can make whose only wildcards are these, in the order of the rules."""
+    outputs = [output for rule in workflow.rules for output in rule.output]
+    return [
+        output.apply_wildcards(wildcards)
+        for output in outputs
+        if output.get_wildcard_names() == wildcards.keys()
+    ]
+
+
 def no_longer_drawn():
     """Folders and files of planes with too few points for a figure by now, where the table of CLs
     is made anew, and these were drawn of an older one."""
-    made = {output for job in workflow.dag.needrun_jobs() for output in job.output}
-    outputs = [output for rule in workflow.rules for output in rule.output]
-    patterns = [one for one in outputs if one.get_wildcard_names() == {"plane"}]
+    made = made_now()
     for plane in PLANES.values():
         if not plane.can_draw and f"results/{plane.analysis}/cls.csv" in made:
-            wildcards = {"plane": plane.folder}
-            paths = [Path(pattern.apply_wildcards(wildcards)) for pattern in patterns]
+            paths = map(Path, outputs_of(plane=plane.folder))
             if there := [path for path in paths if path.exists()]:
                 yield f"results/{plane.folder}", there
 
@@ -155,20 +167,15 @@ BEFORE_FITS = ("download/", "likelihood/", "points.csv")
 def left_behind():
     """Folders of analyses whose table of CLs is made anew, and what was made of the old one in them
     on request and is not requested now."""
-    made = {output for job in workflow.dag.needrun_jobs() for output in job.output}
-    outputs = [output for rule in workflow.rules for output in rule.output]
+    made = made_now()
     for analysis in ANALYSES:
         folder = f"results/{analysis}"
         if f"{folder}/cls.csv" not in made:
             continue
-        planes_here = [p.folder for p in PLANES.values() if p.analysis == analysis]
-        named = [("analysis", analysis), *(("plane", plane) for plane in planes_here)]
-        possible = {
-            output.apply_wildcards({key: value})
-            for output in outputs
-            for key, value in named
-            if output.get_wildcard_names() == {key}
-        }
+        possible = {*outputs_of(analysis=analysis)}
+        for plane in PLANES.values():
+            if plane.analysis == analysis:
+                possible.update(outputs_of(plane=plane.folder))
         names = [
             os.path.relpath(path, folder)
             for path in possible - made
