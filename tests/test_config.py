@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from recontour import config
+from recontour import archive, config, fetch
 from recontour.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,6 +42,12 @@ def test_defaults_are_filled_in_at_every_level(shipped: dict[str, Any]) -> None:
     assert shipped["points_per_job"] == 0
     assert shipped["analyses"]["1Lbb"]["select"] == "all"
     assert shipped["analyses"]["1Lbb"]["axes"]["x"]["unit"] == "GeV"
+
+
+def test_defaults_are_those_of_programs_without_a_config(shipped: dict[str, Any]) -> None:
+    config.complete(shipped)
+    assert fetch.from_config(shipped["network"]) == (fetch.HEPDATA, fetch.PATIENCE)
+    assert archive.Limits(**shipped["archive_limits"]) == archive.Limits()
 
 
 def test_defaults_are_not_shared_between_analyses(shipped: dict[str, Any]) -> None:

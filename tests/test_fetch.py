@@ -22,7 +22,7 @@ TABLE_DOI = "10.17182/hepdata.90607.v2/t13"
 BODY, OTHER = (random.Random(seed).randbytes(300_000) for seed in (1, 2))
 CSV = b"#: name: Observed limit 1lbb\n#: table_doi: x\nm1,m2\n744.1124,0.0\n743.6824,8.8392\n"
 DIGEST = table_digest(parse_table(CSV, "CSV"))
-QUICK = Limits(backoff=0.01, connect_timeout=1.0, read_timeout=0.3, longest_wait=2.0, deadline=20)
+QUICK = Limits(backoff=0.01, timeout=0.3, longest_wait=2.0, deadline=20)
 
 
 @pytest.fixture

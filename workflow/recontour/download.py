@@ -36,14 +36,13 @@ class Endpoints:
 @dataclass(frozen=True)
 class Limits:
     """How long to try: times in seconds. `backoff` is the first wait between attempts, which
-    doubles; `longest_wait` the longest that a server may ask for; `deadline` is for the whole.
-    `largest` is how many bytes a file may have whose size is not known."""
+    doubles; `longest_wait` the longest that a server may ask for; `timeout` is for its silence,
+    `deadline` for the whole. `largest` is how many bytes a file may have of unknown size."""
 
     attempts: int = 4
     backoff: float = 1.0
     longest_wait: float = 120.0
-    connect_timeout: float = 10.0
-    read_timeout: float = 60.0
+    timeout: float = 60.0
     deadline: float = 3600.0
     redirects: int = 8
     progress_interval: float = 5.0
@@ -149,7 +148,7 @@ class _Download:
                 headers=headers,
                 stream=True,
                 allow_redirects=False,
-                timeout=(self.limits.connect_timeout, self.limits.read_timeout),
+                timeout=self.limits.timeout,
             )
             if response.status_code not in _REDIRECTS:
                 return response

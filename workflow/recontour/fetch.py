@@ -48,9 +48,7 @@ def from_config(network: Mapping[str, Any]) -> tuple[Endpoints, Limits]:
         tuple(network["allowed_hosts"]),
         network["allow_http"],
     )
-    timeout = network["timeout"]
-    limits = Limits(attempts=network["attempts"], connect_timeout=timeout, read_timeout=timeout)
-    return endpoints, limits
+    return endpoints, Limits(attempts=network["attempts"], timeout=network["timeout"])
 
 
 def fetch_resource(
