@@ -15,15 +15,20 @@ from recontour.results import Row
 
 STEPS = (
     ("fetch_likelihood, fetch_table", "the published files, from HEPData or a mirror"),
+    (
+        "signal_points",
+        "the table of your own signals, if they take the place of the published ones",
+    ),
     ("verify", "structure and digests; the list of the patches"),
     ("hypotest", "CLs of every signal point, in batches"),
     ("aggregate", "the table of points"),
+    ("cls_regions", "the same of every signal region, where there are several"),
     ("contour", "the exclusion contour"),
     ("compare, plot", "next to the published one"),
     ("provenance", "where the results come from"),
     ("page, summary", "what they say"),
 )
-"""The rules in the order in which a signal point meets them, and what each makes."""
+"""The rules of every run, in the order in which a signal point meets them, and what each makes."""
 
 
 class Plane(NamedTuple):
