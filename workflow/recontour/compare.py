@@ -39,10 +39,10 @@ def compare(
     - the points where "inside the published contour" and CLs < 0.05 disagree.
 
     The verdict is "reproduced" if median and p90 are at most, and overlap at least, what
-    `tolerance` says, and no point disagrees but those that `tolerance["disagreements"]` names (nor
-    is any judged by a varied cross-section: the published one may be from another table); what
-    `tolerance` leaves out is not judged. Without published contours, or where failed points leave
-    none of ours, it is "not compared".
+    `tolerance` says, `covered` is at least `MIN_COVERED`, and no point disagrees but those that
+    `tolerance["disagreements"]` names (nor is any judged by a varied cross-section: the published
+    one may be from another table); what `tolerance` leaves out is not judged. Without published
+    contours, or where failed points leave none of ours, it is "not compared".
     Raises UserError for a published curve of less than two vertices.
     """
     shared = [

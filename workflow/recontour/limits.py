@@ -26,7 +26,8 @@ CURVES = ("observed", "expected_m2", "expected_m1", "expected", "expected_p1", "
 """The names of the limits in figures, in the order of their columns."""
 
 NO_LIMIT = "no limit"
-"""The status of a point with fewer than all limits, which is no failure: none excludes it."""
+"""The status of a point that lacks some or all limits, which is no failure: they lie beyond the
+largest signal strength that was looked at, or its patch adds no signal."""
 
 QUANTILES = {"min": 0, "p05": 0.05, "p16": 0.16, "median": 0.5, "p84": 0.84, "p95": 0.95, "max": 1}
 THEORY = ("xsec_theory_pb", "xsec_theory_uncertainty")
