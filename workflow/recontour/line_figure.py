@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,12 @@ from recontour.figure import VARIED, axis_title
 from recontour.points import LEVEL, Points
 
 SIZE = (6.4, 4.8)
+PLACE = (0.115, 0.11, 0.845, 0.68)
+"""Left edge, foot, width and height of the axes below a legend of two rows."""
+
+COLUMNS = 3
+ROW = 0.04
+"""Height of a row of the legend, over the figure's."""
 
 
 def draw(
@@ -50,7 +57,9 @@ def draw(
         if points.failed:
             marks.append((_draw_failed(axes, points.x[~points.fitted]), "Fit failed"))
         style.write_header(figure, axes.get_position().intervalx, title, [*labels, style.LIMITS])
-        draw_legend(axes, marks)
+        rows = draw_legend(axes, marks)
+        *corner, width, height = PLACE
+        axes.set_position((*corner, width, height - ROW * (rows - 2)))
         style.save(figure, out)
     return figure
 
@@ -90,7 +99,7 @@ def draw_limits(
 
 
 def _set_up(figure: Figure, contours: Mapping[str, Any], x: np.ndarray) -> Axes:
-    axes = figure.add_axes((0.115, 0.11, 0.845, 0.68))
+    axes = figure.add_axes(PLACE)
     axes.set_yscale("log")
     axes.set_xscale(contours["axes"]["x"].get("scale", "linear"))
     axes.set_xlim(x.min(), x.max())
@@ -122,7 +131,8 @@ def _draw_failed(axes: Axes, x: np.ndarray) -> Line2D:
     return marks
 
 
-def draw_legend(axes: Axes, marks: Sequence[tuple[Any, str]]) -> None:
+def draw_legend(axes: Axes, marks: Sequence[tuple[Any, str]]) -> int:
+    """Draw the legend above the axes, and return the number of its rows."""
     entries = [
         (Line2D([], [], **style.CURVES["observed"]), "Observed"),
         (Line2D([], [], **style.CURVES["expected"]), "Expected"),
@@ -130,4 +140,5 @@ def draw_legend(axes: Axes, marks: Sequence[tuple[Any, str]]) -> None:
         (Patch(facecolor=style.TWO_SIGMA), "Expected ±2σ"),
         *marks,
     ]
-    style.draw_entries(axes, entries, 3)
+    style.draw_entries(axes, entries, COLUMNS)
+    return math.ceil(len(entries) / COLUMNS)
