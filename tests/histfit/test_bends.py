@@ -1,4 +1,4 @@
-"""Which systematics are taken for threats, against formulas for one or two bins."""
+"""Which systematics and normalisations are taken for threats, against formulas for few bins."""
 
 from __future__ import annotations
 
@@ -92,5 +92,86 @@ def test_what_is_left_of_a_bend_is_that_of_least_squares_with_constraints() -> N
     expected = np.linalg.lstsq(system, wanted, rcond=None)[1][0]
     effects = np.array([[20.0, 1.0], [25.0, -3.5], [60.0, 15.0], [0.0, 10.0]]) / sigma
     assert model.parameters.labels == ("a", "b", "c", "mu")
-    left = bends.remainder(model.parameters, effects, np.array([0]), curved[None])
+    scaled, covariance = bends.fitted(model.parameters, effects)
+    left = bends.remainder(scaled, covariance, np.array([0]), curved[None])
     assert left == pytest.approx([expected], rel=1e-9)
+
+
+def two_regions(*modifiers: Spec, config: list[Spec] | None = None) -> Spec:
+    """100 events of a background that k scales, and 300 of one that nothing does; a moves them by
+    20 and −30, or (2 − 1.732) σ if they are in regions of their own, and −0.5 σ in one."""
+    scaled = sample("k_bkg", [100.0, 0.0], histosys("a", [80.0, 0.0], [120.0, 0.0]), *modifiers)
+    other = sample("bkg", [0.0, 300.0], histosys("a", [0.0, 330.0], [0.0, 270.0]))
+    signal = sample("sig", [0.0, 10.0], normfactor("mu"))
+    return workspace({"A": [scaled, other, signal]}, {"A": [100.0, 310.0]}, "mu", config or [])
+
+
+def loose(spec: Spec) -> list[str]:
+    model = histfit.compile_model(spec)
+    return [model.parameters.labels[i] for i in model.loose]
+
+
+def looseness(spec: Spec) -> float:
+    """At which threshold k ceases to be loose."""
+    low, high = 0.0, 1e3
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(bends, "LOOSE", middle)
+            low, high = (middle, high) if loose(spec) else (low, middle)
+    return low
+
+
+def test_looseness_is_the_change_of_an_effect_within_the_uncertainty_of_the_normalisation() -> None:
+    sigma = np.sqrt([100.0, 310.0])
+    a, k, mu = np.array([20.0, -30.0]) / sigma, np.array([100.0, 0.0]) / sigma, [0.0, 10.0] / sigma
+    system = np.array([a, 10.0 * k, 10.0 * mu])  # k and the POI have constraints 10 wide
+    uncertainty = 10.0 * np.sqrt(np.linalg.inv(np.eye(3) + system @ system.T)[1, 1])
+    expected = uncertainty * (20.0 / 10.0) / np.sqrt(1.0 + a @ a)
+    assert 0.1 < expected < 1.0
+    assert looseness(two_regions(normfactor("k"))) == pytest.approx(expected, rel=1e-9)
+    assert loose(two_regions(normfactor("k"))) == ["k"]
+
+
+@pytest.mark.parametrize(
+    ("modifiers", "config"),
+    [
+        ([normfactor("k")], [{"name": "k", "fixed": True}]),
+        ([normsys("k", 0.5, 1.5)], []),
+        ([normfactor("mu")], []),
+        ([], []),
+    ],
+    ids=["held", "constrained", "POI", "none"],
+)
+def test_only_a_free_normalisation_is_loose(modifiers: list[Spec], config: list[Spec]) -> None:
+    assert loose(two_regions(*modifiers, config=config)) == []
+
+
+def test_a_normalisation_that_the_data_fix_is_not_loose() -> None:
+    spec = two_regions(normfactor("k"))
+    fixing = sample("k_bkg", [1e5], normfactor("k"))
+    spec["channels"].append({"name": "B", "samples": [fixing]})
+    spec["observations"].append({"name": "B", "data": [1e5]})
+    assert loose(spec) == []
+
+
+def test_the_loosest_normalisations_come_first_and_not_too_many_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rest = [
+        sample(
+            f"b{i}",
+            [float(np.sqrt(i + 1.0)) * 10.0],
+            normfactor(f"k{i}"),
+            histosys("a", [5.0], [30.0]),
+        )
+        for i in range(3)
+    ]
+    regions = {f"C{i}": [one] for i, one in enumerate(rest)}
+    signal = sample("sig", [1.0], normfactor("mu"))
+    spec = workspace(
+        {"A": [signal], **regions}, {"A": [3.0], **{f"C{i}": [10.0] for i in range(3)}}
+    )
+    assert loose(spec) == ["k0", "k1", "k2"]
+    monkeypatch.setattr(bends, "MOST_LOOSE", 2)
+    assert loose(spec) == ["k0", "k1"]

@@ -15,6 +15,7 @@ from models import (
     KINKED,
     Array,
     Spec,
+    counterpart,
     histosys,
     lumi,
     normfactor,
@@ -135,6 +136,44 @@ def test_the_free_fit_of_two_published_points_is_the_lower_one_of_two(
     )
     ours = objective(model, data, fits["free"])
     assert ours <= lowest(model, data, None, 0, 20) + 1e-7
+
+
+def exchangeable(**inits: float) -> Spec:
+    """Two regions of a bin each, in which two backgrounds can take each other's place: a lowers
+    their sum in CR where there is much of b1, and raises it where there is much of b2."""
+    shape, width = histosys("a", [273.0], [191.0]), staterror("st", [38.5])
+    regions = {
+        "SR": [
+            sample("s", [12.0], normfactor("mu")),
+            sample("b1", [51.3], normfactor("k1")),
+            sample("b2", [12.5], normfactor("k2")),
+        ],
+        "CR": [
+            sample("b1", [237.0], normfactor("k1"), shape, width),
+            sample("b2", [65.8], normfactor("k2"), normsys("a", 0.753, 1.23)),
+        ],
+    }
+    config = [{"name": name, "inits": [value]} for name, value in inits.items()]
+    return workspace(regions, {"SR": [34.0], "CR": [274.0]}, "mu", config)
+
+
+@pytest.mark.parametrize("inits", [{}, {"k2": 3.0}, {"a": 1.2}, {"k1": 0.0, "k2": 3.2, "a": 1.2}])
+def test_normalisations_that_can_take_each_others_place_are_tried_with_other_sizes(
+    inits: dict[str, float],
+) -> None:
+    """From k1 = k2 = 1 the fits end at k2 = 0, with an NLL of 8.546 (pyhf's, too); the lower
+    minimum is at k1 = 0, and no systematic is one-sided. The NLL is pyhf's at the place itself."""
+    spec = exchangeable(**inits)
+    model = histfit.compile_model(spec)
+    assert not model.one_sided.any()
+    result = histfit.hypotest(model)
+    background = result.fits["background"]
+    nll = -counterpart(spec, model).logpdf(background.values, observed_data(model))
+    assert background.nll == pytest.approx(nll, rel=1e-12)
+    assert nll == pytest.approx(7.649554, abs=1e-6)
+    assert background["k1"] == 0.0
+    assert result.CLs_obs == pytest.approx(0.0560285, abs=1e-6)
+    assert histfit.upper_limit(model).observed == pytest.approx(1.0318929, abs=1e-6)
 
 
 def two_bins(

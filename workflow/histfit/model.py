@@ -21,7 +21,7 @@ import numpy as np
 
 from . import parameters as par
 from .arrays import Array, Flags, Index
-from .bends import bends
+from .bends import threats
 from .errors import InvalidWorkspace
 from .interpolation import KINKED_CODES, LOG_OF_ZERO, interpolation_codes
 from .spec import (
@@ -52,6 +52,7 @@ class Model:
         bend: by how much a parameter moves the bins the same way at +1 and −1: the mean of both
             changes in σ of the events, squared and added up (P,)
         one_sided: `bend` where it is a threat, 0 elsewhere (P,)
+        loose: free normalisations that decide which way systematics go, the loosest first
     """
 
     channels: Mapping[str, int]
@@ -70,6 +71,7 @@ class Model:
     kinked: Flags
     bend: Array
     one_sided: Array
+    loose: Index
     nominal: Array  # (C,)
     shifts: Array  # S and A, (2, Kh, C)
     coefficients: Array  # of code4, (Kn, 7, G)
@@ -192,8 +194,8 @@ def assemble(
     scales = np.ones((2, len(alphas.row), len(placed)))
     scales[:, alphas.normsys] = np.exp([log_hi, log_lo])
     scales = scales.take(group, axis=2)
-    bend, one_sided = bends(
-        parameters, kinked, observed, nominal, shifts, scales, incidence, bin_starts
+    bend, one_sided, loose = threats(
+        parameters, poi, kinked, observed, nominal, shifts, scales, incidence, bin_starts
     )
     return Model(
         channels=n_bins,
@@ -212,6 +214,7 @@ def assemble(
         kinked=kinked,
         bend=bend,
         one_sided=one_sided,
+        loose=loose,
         nominal=nominal,
         shifts=shifts,
         coefficients=coefficients,
