@@ -244,8 +244,8 @@ def test_a_name_is_not_that_of_another_parameter_for_a_bin() -> None:
         histfit.compile_model(spec)
 
 
-@pytest.mark.parametrize("mu", [float("nan"), float("inf")])
-def test_mu_must_be_finite(mu: float) -> None:
+@pytest.mark.parametrize("mu", [float("nan"), float("inf"), "a", None])
+def test_mu_must_be_finite(mu: Any) -> None:
     with pytest.raises(histfit.InvalidWorkspace, match="mu"):
         histfit.hypotest(valid(), mu)
 

@@ -184,6 +184,23 @@ def test_parameters_that_share_a_flat_direction_are_undetermined() -> None:
     assert result["jes"].constraint == pytest.approx(1.0, abs=1e-6)
 
 
+@pytest.mark.parametrize("bound", [1.0, 10.0, 1e4])
+def test_a_flat_direction_that_ends_at_a_bound_is_one(bound: float) -> None:
+    # n = 71 measures μ k s + b only, and k starts, and stays, at its bound
+    spec = counting(12.0, 50.0, 71.0, normsys("jes", 0.9, 1.1))
+    spec["channels"][0]["samples"][1]["modifiers"].append(normfactor("k"))
+    spec["measurements"][0]["config"]["parameters"] = [
+        {"name": "k", "inits": [bound], "bounds": [[0.0, bound]]}
+    ]
+    result = estimate(spec)
+    assert {p.name: p.status for p in result.parameters} == {
+        "jes": "free",
+        "k": "at bound",
+        "mu": "undetermined",
+    }
+    assert result["jes"].constraint == pytest.approx(1.0, abs=1e-6)
+
+
 def transfer(n: float, *modifiers: Spec) -> Spec:
     """A control region with `n` events measures k, which scales the background of SR."""
     return workspace(

@@ -138,9 +138,12 @@ def test_what_needs_a_best_fit_of_the_poi_refuses_a_fixed_one(function: Any) -> 
         function(spec)
 
 
-@pytest.mark.parametrize("poi_bounds", [(5.0, 1.0), (math.nan, 1.0), (-5.0, -1.0), (0.0, 0.0)])
+@pytest.mark.parametrize(
+    "poi_bounds",
+    [(5.0, 1.0), (math.nan, 1.0), (-5.0, -1.0), (0.0, 0.0), (1.0,), 7.0, ("low", "high")],
+)
 @pytest.mark.parametrize("function", [histfit.hypotest, histfit.upper_limit, histfit.throw_toys])
-def test_a_range_of_the_poi_must_be_one(function: Any, poi_bounds: tuple[float, float]) -> None:
+def test_a_range_of_the_poi_must_be_one(function: Any, poi_bounds: Any) -> None:
     with pytest.raises(histfit.InvalidWorkspace, match="range of the POI 'mu'"):
         function(counting(12.0, 50.0, 55.0), poi_bounds=poi_bounds)
 

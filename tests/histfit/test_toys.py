@@ -253,7 +253,9 @@ def test_what_does_not_belong_together_is_not_merged(
         merge_toys(thrown)
 
 
-@pytest.mark.parametrize("wrong", [{"toys": 0}, {"first": -1}, {"seed": -1}, {"seed": 2**64}])
+@pytest.mark.parametrize(
+    "wrong", [{"toys": 0}, {"first": -1}, {"first": 2**80}, {"seed": -1}, {"seed": 2**64}]
+)
 def test_numbers_of_toys_that_make_no_sense_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(histfit.InvalidWorkspace, match=str(next(iter(wrong.values())))):
         throw_toys(counting(5.0, 4.0, 3.0), **wrong)

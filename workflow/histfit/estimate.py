@@ -22,7 +22,7 @@ from .hypotheses import (
 from .likelihood import FAINTEST, evaluate, hessians
 from .minimum import Problem
 from .model import Model, as_model
-from .newton import FLOOR
+from .newton import EDM_TOLERANCE, FLOOR
 
 Status = Literal["free", "fixed", "at bound", "at kink", "undetermined"]
 
@@ -125,6 +125,10 @@ def estimate(
     status = _status(what, fits.x[0], fit)
     hessian, gradient = _derivatives(what, fits.x)
     candidates = np.array([i for i, s in enumerate(status) if s == "free"], dtype=np.intp)
+    idle = _idle(status, hessian, gradient)
+    if len(idle):
+        determined, _ = _covariance(hessian, gradient, np.union1d(candidates, idle))
+        candidates = np.union1d(candidates, np.setdiff1d(idle, determined))
     free, covariance = _covariance(hessian, gradient, candidates)
     sigma = np.sqrt(covariance.diagonal())
     correlation = covariance / np.outer(sigma, sigma)
@@ -202,6 +206,13 @@ def _derivatives(problem: Problem, x: Array) -> tuple[Array, Array]:
     no_wall = np.zeros_like(problem.data.counts)
     at = evaluate(problem.model, x, problem.data, side, no_wall, least=FAINTEST)
     return hessians(problem.model, at).exact[0], at.gradient[0]
+
+
+def _idle(status: list[Status], hessian: Array, gradient: Array) -> Index:
+    """Parameters at a bound that nothing pushes against it: a flat direction may end there."""
+    at_bound = np.array([s == "at bound" for s in status])
+    slope = 0.5 * gradient**2 <= EDM_TOLERANCE * np.maximum(hessian.diagonal(), FLOOR)
+    return np.flatnonzero(at_bound & slope)
 
 
 def _covariance(hessian: Array, gradient: Array, candidates: Index) -> tuple[Index, Array]:

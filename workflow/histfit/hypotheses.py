@@ -108,10 +108,13 @@ def profile(model: Model, mu: float, asimov_mu: float, poi_range: tuple[float, f
 
 def finite(mu: float) -> float:
     """The signal strength, which must be a finite number."""
-    mu = float(mu)
-    if not math.isfinite(mu):
-        raise InvalidWorkspace(f"mu: found {mu}; expected a finite signal strength")
-    return mu
+    try:
+        number = float(mu)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise InvalidWorkspace(f"mu: found {mu!r}; expected a finite signal strength")
+    return number
 
 
 def free_range(
@@ -124,7 +127,14 @@ def free_range(
         raise InvalidWorkspace(
             f"POI '{model.poi_name}': found it fixed by the measurement; expected a free one"
         )
-    lower, upper = model.parameters.bounds[model.poi].tolist() if poi_bounds is None else poi_bounds
+    ends = model.parameters.bounds[model.poi] if poi_bounds is None else poi_bounds
+    try:
+        lower, upper = map(float, ends)
+    except (TypeError, ValueError):
+        raise InvalidWorkspace(
+            f"range of the POI '{model.poi_name}': found {poi_bounds!r}; expected two numbers, its "
+            "lower and its upper end"
+        ) from None
     if test_stat == "qtilde":
         lower = max(lower, 0.0)
     if not lower < upper:

@@ -178,10 +178,10 @@ def throw_toys(
     """
     model = as_model(spec)
     toys, first, seed = index(toys), index(first), index(seed)
-    if toys < 1 or first < 0 or not 0 <= seed < 2**64:
+    if toys < 1 or not 0 <= first < 2**63 - toys or not 0 <= seed < 2**64:
         raise InvalidWorkspace(
             f"toys: found toys {toys}, first {first}, seed {seed}; expected at least 1, at least "
-            "0, and 0 to 2^64 - 1"
+            "0 and with toys below 2^63, and 0 to 2^64 - 1"
         )
     observed = asymptotic_test(model, mu, test_stat, poi_bounds)
     poi_range = free_range(model, poi_bounds, test_stat)
