@@ -92,6 +92,31 @@ def counting(signal: float, background: float, observed: float, *modifiers: Spec
     )
 
 
+def search() -> Spec:
+    """Two regions, normal and Poisson constraints, a free background."""
+    return workspace(
+        {
+            "CR": [
+                sample("top", [210.0], normfactor("mu_top"), normsys("jes", 0.93, 1.05)),
+                sample("w", [40.0], shapesys("w", [6.0]), lumi()),
+            ],
+            "SR": [
+                sample(
+                    "top",
+                    [30.0, 18.0],
+                    normfactor("mu_top"),
+                    normsys("jes", 0.88, 1.15),
+                    histosys("scale", [27.0, 17.0], [32.0, 21.0]),
+                ),
+                sample("w", [9.0, 5.0], staterror("mc", [1.2, 0.9]), lumi()),
+                sample("sig", [8.0, 11.0], normfactor("mu"), normsys("jes", 0.95, 1.04)),
+            ],
+        },
+        {"CR": [263.0], "SR": [51.0, 33.0]},
+        parameters=[LUMI],
+    )
+
+
 def random_workspace(seed: int, *, bins: int = 4, scale: float = 50.0, kinds: str = "all") -> Spec:
     """Channels, samples and modifiers of every type, correlated at random.
 
