@@ -176,6 +176,18 @@ def test_normalisations_that_can_take_each_others_place_are_tried_with_other_siz
     assert histfit.upper_limit(model).observed == pytest.approx(1.0318929, abs=1e-6)
 
 
+def test_in_large_models_only_the_background_is_tried_with_other_sizes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = histfit.compile_model(exchangeable())
+    assert len(model.loose) == 2
+    small = histfit.hypotest(model).fits
+    monkeypatch.setattr("histfit.fit.LARGE", 1)
+    large = histfit.hypotest(model).fits
+    assert large["background"].starts == small["background"].starts
+    assert large["conditional"].starts == small["conditional"].starts - 2
+
+
 def two_bins(
     background: list[float], signal: list[float], observed: list[float], **shapes: list[list[float]]
 ) -> Spec:
