@@ -105,9 +105,11 @@ def threats(
         threat[smooth] = remainder(scaled, covariance, smooth, curved) > IMITATED
     precision = 1.0 + (0.25 * (up - down) ** 2 / events).sum(axis=1)
     looseness = FREE * np.sqrt(np.maximum(covariance[free, free], 0.0))
-    for k, scales_cell in enumerate(incidence[free - len(up)]):
-        own = np.add.reduceat(either_way * scales_cell, bin_starts, axis=1)
-        change = np.sqrt((own**2 / events).sum(axis=1) / precision)
+    for k, factor in enumerate(incidence[free - len(up)]):
+        cells = factor.nonzero()[0]
+        bins, first = np.unique(np.searchsorted(bin_starts, cells, "right"), return_index=True)
+        own = np.add.reduceat(either_way[:, cells], first, axis=1)
+        change = np.sqrt((own**2 / events[bins - 1]).sum(axis=1) / precision)
         looseness[k] *= change.max(initial=0.0)
     loosest = np.argsort(-looseness, kind="stable")[:MOST_LOOSE]
     loose = free[loosest[looseness[loosest] > LOOSE]]
