@@ -97,9 +97,9 @@ def test_what_is_left_of_a_bend_is_that_of_least_squares_with_constraints() -> N
     assert left == pytest.approx([expected], rel=1e-9)
 
 
-def two_regions(*modifiers: Spec, config: list[Spec] | None = None) -> Spec:
-    """100 events of a background that k scales, and 300 of one that nothing does; a moves them by
-    20 and −30, or (2 − 1.732) σ if they are in regions of their own, and −0.5 σ in one."""
+def two_backgrounds(*modifiers: Spec, config: list[Spec] | None = None) -> Spec:
+    """A bin with 100 events of a background that k scales, and one with 300 of another; a moves
+    them by 20 and −30."""
     scaled = sample("k_bkg", [100.0, 0.0], histosys("a", [80.0, 0.0], [120.0, 0.0]), *modifiers)
     other = sample("bkg", [0.0, 300.0], histosys("a", [0.0, 330.0], [0.0, 270.0]))
     signal = sample("sig", [0.0, 10.0], normfactor("mu"))
@@ -129,8 +129,8 @@ def test_looseness_is_the_change_of_an_effect_within_the_uncertainty_of_the_norm
     uncertainty = 10.0 * np.sqrt(np.linalg.inv(np.eye(3) + system @ system.T)[1, 1])
     expected = uncertainty * (20.0 / 10.0) / np.sqrt(1.0 + a @ a)
     assert 0.1 < expected < 1.0
-    assert looseness(two_regions(normfactor("k"))) == pytest.approx(expected, rel=1e-9)
-    assert loose(two_regions(normfactor("k"))) == ["k"]
+    assert looseness(two_backgrounds(normfactor("k"))) == pytest.approx(expected, rel=1e-9)
+    assert loose(two_backgrounds(normfactor("k"))) == ["k"]
 
 
 @pytest.mark.parametrize(
@@ -144,11 +144,11 @@ def test_looseness_is_the_change_of_an_effect_within_the_uncertainty_of_the_norm
     ids=["held", "constrained", "POI", "none"],
 )
 def test_only_a_free_normalisation_is_loose(modifiers: list[Spec], config: list[Spec]) -> None:
-    assert loose(two_regions(*modifiers, config=config)) == []
+    assert loose(two_backgrounds(*modifiers, config=config)) == []
 
 
 def test_a_normalisation_that_the_data_fix_is_not_loose() -> None:
-    spec = two_regions(normfactor("k"))
+    spec = two_backgrounds(normfactor("k"))
     fixing = sample("k_bkg", [1e5], normfactor("k"))
     spec["channels"].append({"name": "B", "samples": [fixing]})
     spec["observations"].append({"name": "B", "data": [1e5]})

@@ -37,7 +37,6 @@ FREE = 10.0
 MOST = 1e6
 """Effects are taken to be of at most so many σ of the events."""
 
-
 LOOSE = 0.1
 """A free normalisation is loose if its uncertainty changes the effect of a systematic by more than
 this part of the precision to which that is known. (In 3600 random models of 5 to 56 parameters,
