@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from recontour import regions, results, verification
+from recontour import backgrounds, regions, results, verification
 from recontour.archive import unpack
-from recontour.backgrounds import Backgrounds
 from recontour.errors import UserError
 from recontour.files import write_json
 from recontour.likelihood import Patch, Patchset, Point
@@ -105,18 +104,18 @@ def test_a_region_without_any_patch_is_told() -> None:
 
 def test_the_measurement_that_is_named_says_which_parameter_is_tested(tmp_path: Path) -> None:
     write_json(tmp_path / "BkgOnly.json", two_measurements())
-    signal = Patch("s", (200, 0), "p.json", 0, 1, "0")
-    operations = patch(200, 0)["patch"]
-    model = Backgrounds(tmp_path, {"": "BkgOnly.json"}).model(signal, operations)
-    assert model.poi is not None
+    files, operations = {"": "BkgOnly.json"}, patch(200, 0)["patch"]
+    first = backgrounds.read(tmp_path, files, "")[""]
+    workspace = first.workspace(operations, "s")
+    assert first.model(workspace, "s").poi is not None
     with pytest.raises(UserError, match='measurement Other, "mu_other", scales no sample'):
-        Backgrounds(tmp_path, {"": "BkgOnly.json"}, "Other").model(signal, operations)
+        backgrounds.read(tmp_path, files, "Other")[""].model(workspace, "s")
     expected = (
         r"config key likelihood/measurement: BkgOnly.json: measurement \"Othre\" is unknown; "
         r"did you mean \"Other\"\? valid: NormalMeasurement, Other$"
     )
     with pytest.raises(UserError, match=expected):
-        Backgrounds(tmp_path, {"": "BkgOnly.json"}, "Othre")
+        backgrounds.read(tmp_path, files, "Othre")
 
 
 def test_patch_files_are_unpacked_by_pattern_from_any_folder(tmp_path: Path) -> None:

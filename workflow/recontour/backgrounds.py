@@ -11,40 +11,50 @@ import histfit
 from recontour import patches
 from recontour.errors import UserError
 from recontour.files import read_json
-from recontour.likelihood import Patch
 from recontour.measurements import check_measurement, check_signal
 
 
-class Backgrounds:
-    """The backgrounds of all signal regions, compiled once.
+class Background:
+    """The background of a signal region, compiled once.
 
     Args:
-        members: folder of the unpacked likelihood.
-        files: each background's file in it, by region.
+        spec: background-only workspace, in pyhf's schema.
         measurement: name of the measurement to use, empty for the first.
+        where: what errors call the background.
+
+    Attributes:
+        spec: as given
 
     Raises:
-        UserError: a background is no model, or has no such measurement.
+        UserError: it is no model, or has no such measurement.
     """
 
-    def __init__(self, members: Path, files: Mapping[str, str], measurement: str = "") -> None:
-        self._specs = {region: read_json(members / file) for region, file in files.items()}
-        self._measurement = measurement
-        self._compiled: dict[str, histfit.Background] = {}
-        for region, file in files.items():
-            spec = self._specs[region]
-            check_measurement(measurement, spec, file)
-            try:
-                self._compiled[region] = histfit.Background(spec, measurement or None)
-            except histfit.HistfitError as error:
-                raise UserError(f"{file}: {error}") from None
+    def __init__(self, spec: Mapping[str, Any], measurement: str, where: object) -> None:
+        self.spec, self._measurement = spec, measurement
+        try:
+            self._compiled = histfit.Background(spec, measurement or None)
+        except histfit.HistfitError as error:
+            raise UserError(f"{where}: {error}") from None
 
-    def model(self, patch: Patch, operations: list[dict[str, Any]]) -> histfit.Model:
-        """The model of a signal: its patch with these operations, applied to the background of its
-        region. Raises UserError or HistfitError."""
-        background = self._specs[patch.region]
-        workspace = patches.apply(background, operations, patch.name)
-        model = self._compiled[patch.region].model(workspace)
+    def workspace(self, operations: list[dict[str, Any]], name: str) -> dict[str, Any]:
+        """The workspace that the operations of the patch `name` make of it. Raises UserError."""
+        return patches.apply(self.spec, operations, name)
+
+    def model(self, workspace: Mapping[str, Any], name: str) -> histfit.Model:
+        """The model of the workspace that the patch `name` made. Raises UserError or HistfitError,
+        the former also where the patch adds events that do not scale with the POI."""
+        model = self._compiled.model(workspace)
         if model.poi is None:
-            check_signal(workspace, background, self._measurement, patch.name)
+            check_signal(workspace, self.spec, self._measurement, name)
         return model
+
+
+def read(members: Path, files: Mapping[str, str], measurement: str) -> dict[str, Background]:
+    """The backgrounds of all signal regions, by region, from their `files` in the folder of the
+    unpacked likelihood. Raises UserError."""
+    backgrounds = {}
+    for region, file in files.items():
+        spec = read_json(members / file)
+        check_measurement(measurement, spec, file)
+        backgrounds[region] = Background(spec, measurement, file)
+    return backgrounds

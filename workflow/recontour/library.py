@@ -16,6 +16,7 @@ import histfit
 
 from recontour import formula, mirrors, patches, results, selection
 from recontour.archive import unpack
+from recontour.backgrounds import Background
 from recontour.errors import UserError
 from recontour.fetch import fetch_resource
 from recontour.files import read_json
@@ -26,7 +27,7 @@ from recontour.likelihood import (
     index_patchset,
     verify_background,
 )
-from recontour.measurements import Workspace, check_signal
+from recontour.measurements import Workspace
 from recontour.structure import check_workspace
 
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ def open(
     check_workspace(spec, background)
     index = index_patchset(patchset)
     verify_background(spec, index.digests, digest(spec), background)
-    return Likelihood(spec, index, Path(patchset).parent, measurement)
+    compiled = Background(spec, measurement or "", background)
+    return Likelihood(compiled, index, Path(patchset).parent)
 
 
 class Likelihood:
@@ -81,18 +83,14 @@ class Likelihood:
     Attributes:
         background: the background-only workspace
         patchset: labels, description and list of the patches
+        compiled: the background, compiled
     """
 
-    def __init__(
-        self, background: Workspace, patchset: Patchset, folder: Path, measurement: str | None
-    ) -> None:
-        self.background = background
+    def __init__(self, compiled: Background, patchset: Patchset, folder: Path) -> None:
+        self.background = compiled.spec
         self.patchset = patchset
-        self._folder, self._measurement = folder, measurement
-        try:
-            self._compiled = histfit.Background(background, measurement)
-        except histfit.HistfitError as error:
-            raise UserError(f"the background: {error}") from None
+        self.compiled = compiled
+        self._folder = folder
 
     def __repr__(self) -> str:
         return (
@@ -125,14 +123,6 @@ class Likelihood:
     def operations(self, patch: Patch) -> list[dict[str, Any]]:
         """The operations of a patch."""
         return patches.load_patch(self._folder, patch)
-
-    def compile(self, workspace: Workspace, name: str) -> histfit.Model:
-        """The model of a workspace that the patch `name` made of the background. Raises UserError
-        or HistfitError."""
-        model = self._compiled.model(workspace)
-        if model.poi is None:
-            check_signal(workspace, self.background, self._measurement or "", name)
-        return model
 
     def scan(self, wanted: Any = "all", mu: float = 1.0) -> Scan:
         """Test the signals that are `wanted` (as in the config key `select`), one after another.
@@ -172,7 +162,7 @@ class Signal:
     def workspace(self) -> dict[str, Any]:
         """The background with the signal, a workspace in pyhf's schema; its parts that the patch
         leaves alone are the background's own."""
-        return patches.apply(self._likelihood.background, self.patch, self.name)
+        return self._likelihood.compiled.workspace(self.patch, self.name)
 
     @property
     def samples(self) -> dict[str, list[str]]:
@@ -182,7 +172,7 @@ class Signal:
     @cached_property
     def model(self) -> histfit.Model:
         """The compiled model."""
-        return self._likelihood.compile(self.workspace, self.name)
+        return self._likelihood.compiled.model(self.workspace, self.name)
 
     def hypotest(self, mu: float = 1.0, **options: Any) -> histfit.HypoTest:
         """Test the signal strength `mu`; `options` are those of `histfit.hypotest`."""

@@ -13,8 +13,7 @@ import histfit
 import numpy as np
 import scipy
 
-from recontour import patches, results, selection
-from recontour.backgrounds import Backgrounds
+from recontour import backgrounds, patches, results, selection
 from recontour.errors import UserError
 from recontour.files import sha256
 from recontour.journal import Journal
@@ -76,12 +75,14 @@ def _computed(
     """The rows of patches, with the seconds of CPU time that model and fits took."""
     if not missing:
         return
-    backgrounds = Backgrounds(options.members, options.backgrounds, options.measurement)
+    by_region = backgrounds.read(options.members, options.backgrounds, options.measurement)
     for patch in missing:
+        background = by_region[patch.region]
         operations = patches.load_patch(options.members, patch)
         start = time.process_time()
         try:
-            row = compute(patch, labels, backgrounds.model(patch, operations))
+            workspace = background.workspace(operations, patch.name)
+            row = compute(patch, labels, background.model(workspace, patch.name))
         except (UserError, histfit.HistfitError) as error:
             row = fail(patch, labels, error)
         except Exception as error:  # whatever it is, it costs no other point its result
