@@ -10,7 +10,7 @@ from recontour.errors import UserError
 T = TypeVar("T")
 
 SMALLEST, LARGEST = 32, 1024
-FEWEST_JOBS = 8
+MANY_JOBS = 8
 LONGEST_LIST = 100_000
 """Bytes of the names of a job's points: they are arguments of its shell command, which Linux limits
 to 131072 bytes."""
@@ -22,14 +22,14 @@ PATTERN = r"[0-9]+-[0-9]+"
 def automatic_size(points: int) -> int:
     """Points a job when the user names no number.
 
-    So few that a scan of a hundred points comes in pieces that share evenly over a few cores; with
-    more points more, while fewer would leave more than `FEWEST_JOBS` (which then makes five or
-    more), until the start of a process no longer
-    matters (measured times are in workflow/docs/scale.md). The number of cores plays no part: a
-    rerun with another `--cores` finds the same files and has nothing to do.
+    So few that a scan of a hundred points comes in pieces that share evenly over a few cores; twice
+    as many as long as that makes more than `MANY_JOBS`, which leaves five or more, up to a size
+    where the start of a process no longer matters (measured times are in workflow/docs/scale.md).
+    The number of cores plays no part: a rerun with another `--cores` finds the same files and has
+    nothing to do.
     """
     size = SMALLEST
-    while points > FEWEST_JOBS * size and size < LARGEST:
+    while points > MANY_JOBS * size and size < LARGEST:
         size *= 2
     return size
 
