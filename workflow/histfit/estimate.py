@@ -12,6 +12,7 @@ from .arrays import Array, Index
 from .errors import FitError
 from .fit import Fit, Fits, demand_converged, observed_data, polished, report
 from .hypotheses import (
+    FREE,
     background_fit,
     conditional,
     demand_possible,
@@ -169,7 +170,7 @@ def best_fit(
     poi_range = free_range(model, poi_bounds)
     background = background_fit(model, data, 0.0)[1]
     what, fits = tested_and_free(model, data, 1.0, poi_range, background.x)
-    return what.take(np.array([1])), fits.take(1)
+    return what.take(np.array([FREE])), fits.take(FREE)
 
 
 def prior(model: Model) -> tuple[Array, Array]:

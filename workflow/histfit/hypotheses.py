@@ -31,6 +31,10 @@ from .model import Model
 ABOVE = 1e-7
 """A free fit that ends so far above a conditional one within its range has failed."""
 
+TESTED, FREE, ASIMOV, FREE_ASIMOV = range(4)
+"""Rows of the fits that `tested_and_free` makes: to the observed data and to Asimov data, each with
+the POI at the tested signal strength and with it free."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Profile:
@@ -77,14 +81,15 @@ def profile(model: Model, mu: float, asimov_mu: float, poi_range: tuple[float, f
         data = Data(*(np.concatenate(parts) for parts in zip(observed, asimov, strict=True)))
         known = in_reach and bool((truth.minimum.bins >= -NO_EVENTS).all())
         what, fits = tested_and_free(model, data, mu, poi_range, truth.x, free_asimov=not known)
-        if not further or not tried_again(background, truth, at_poi(model, fits.x[1:2], asimov_mu)):
+        end_of_free = at_poi(model, fits.x[[FREE]], asimov_mu)
+        if not further or not tried_again(background, truth, end_of_free):
             break
     names = ["background", "conditional", "free", "asimov", *([] if known else ["free asimov"])]
     made = report(background, truth) + report(what, fits)
     reports = dict(zip(names, made, strict=True))
     for name in ("background", "free", *names[4:]):
         demand_converged(reports[name], f"{name} fit")
-    of_data, of_free, of_asimov = fits.value[:3].tolist()
+    of_data, of_free, of_asimov = fits.value[[TESTED, FREE, ASIMOV]].tolist()
     if in_range(model, mu, poi_range) and of_data < of_free - ABOVE:
         raise FitError(
             f"the free fit ended {of_free - of_data:.3g} above the one at mu = {mu:g}, in NLL; "
@@ -92,15 +97,15 @@ def profile(model: Model, mu: float, asimov_mu: float, poi_range: tuple[float, f
         )
     muhat: tuple[float, float] | tuple[None, None] = (None, None)
     if model.poi is not None:
-        found = float(fits.x[1, model.poi])
-        muhat = found, asimov_mu if known else float(fits.x[3, model.poi])
+        found = float(fits.x[FREE, model.poi])
+        muhat = found, asimov_mu if known else float(fits.x[FREE_ASIMOV, model.poi])
     return Profile(
         data=data,
         truth=truth.x,
         mu=mu,
-        conditional=fits.x[[0, 2]],
+        conditional=fits.x[[TESTED, ASIMOV]],
         value=np.array([of_data, of_asimov]),
-        lowest=np.array([of_free, 0.0 if known else fits.value[3]]),
+        lowest=np.array([of_free, 0.0 if known else fits.value[FREE_ASIMOV]]),
         muhat=muhat,
         reports=reports,
     )
@@ -170,19 +175,19 @@ def tested_and_free(
     free_asimov: bool = False,
 ) -> tuple[Problem, Fits]:
     """Fits to observed `data`, the first row, with the POI at `mu` and with it free, and, if there
-    is a second row, to these Asimov data with the POI at `mu`, and free if `free_asimov`; all at
-    once, from `start` (1, P)."""
+    is a second row, to these Asimov data with the POI at `mu`, and free if `free_asimov` (see
+    `TESTED`); all at once, from `start` (1, P)."""
     n_fits = 2 * len(data.counts) - (len(data.counts) == 2 and not free_asimov)
     of_data, held = np.array([0, 0, 1, 1])[:n_fits], np.array([True, False, True, False])[:n_fits]
     # lower minima of the fit to data are tried for the one to Asimov data, too
-    kin = np.array([2, 0, 0, 2]) if n_fits > 2 else np.array([0, 0])
+    kin = [ASIMOV, TESTED, TESTED, ASIMOV] if n_fits > 2 else [TESTED, TESTED]
     thorough = np.array([True, True, False, False])
     what = problem(model, Data(data.counts[of_data], data.aux[of_data]), held, poi_range)
     starts = []
     for point in (start, model.parameters.init[None]):
         x = np.repeat(point, n_fits, axis=0)
         starts.append(np.where(held[:, None], at_poi(model, x, mu), x))
-    fits = solve(what, starts, kin[:n_fits], thorough=thorough[:n_fits])
+    fits = solve(what, starts, np.array(kin[:n_fits]), thorough=thorough[:n_fits])
     for row in (~held).nonzero()[0].tolist():
         demand_possible(what, fits, row)
     return what, fits
