@@ -7,6 +7,7 @@
 """
 
 from .background import Background
+from .density import expected_rates, logpdf
 from .errors import FitError, HistfitError, InvalidWorkspace
 from .estimate import Estimate, ParameterEstimate, estimate
 from .fit import Fit
@@ -38,8 +39,10 @@ __all__ = [
     "Yields",
     "compile_model",
     "estimate",
+    "expected_rates",
     "hypotest",
     "impacts",
+    "logpdf",
     "merge_toys",
     "throw_toys",
     "upper_limit",
