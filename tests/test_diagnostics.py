@@ -261,7 +261,7 @@ def test_a_region_without_signal_is_told_apart_from_one_with_it(
         "--config", f"mirror={mirror}", project=folder,
     )  # fmt: skip
     assert run.returncode == 0, run.stdout
-    assert "no signal: the patch adds no sample" in run.stdout
+    assert "no signal: the patch adds no events" in run.stdout
     with_signal, without = (
         read_json(folder / f"results/sbottom/diagnostics/{point}/diagnostics.json")
         for point in points

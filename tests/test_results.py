@@ -29,7 +29,7 @@ class Result:
 
     CLs_obs: float = 0.4573416902360917
     CLs_exp: tuple[float, ...] = (0.01, 0.05, 0.16, 0.41, 0.74)
-    muhat: float | None = 0.5
+    has_signal: bool = True
     fits: dict[str, Fit] = field(
         default_factory=lambda: {"free": Fit(), "asimov": Fit(2e-10, 3, 8)}
     )

@@ -123,7 +123,8 @@ def test_no_event_over_no_background() -> None:
 
 
 def test_no_signal_excludes_nothing() -> None:
-    result = histfit.hypotest(counting(0.0, 50.0, 40.0, normsys("a", 0.9, 1.1)))
+    with pytest.warns(UserWarning, match="there is no signal to test"):
+        result = histfit.hypotest(counting(0.0, 50.0, 40.0, normsys("a", 0.9, 1.1)))
     assert (result.CLs_obs, *result.CLs_exp) == pytest.approx((1.0,) * 6, abs=1e-9)
 
 

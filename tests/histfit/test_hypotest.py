@@ -13,7 +13,18 @@ import jsonpatch
 import numpy as np
 import pyhf
 import pytest
-from models import Counterpart, Spec, counterpart, counting, normsys, random_workspace
+from models import (
+    Counterpart,
+    Spec,
+    counterpart,
+    counting,
+    histosys,
+    normfactor,
+    normsys,
+    random_workspace,
+    sample,
+    workspace,
+)
 from scipy.stats import norm
 
 BANDS = (-2, -1, 0, 1, 2)
@@ -163,6 +174,24 @@ def test_no_signal_strength_is_never_excluded(test_stat: str) -> None:
         if test_stat == "t" and result.muhat:
             continue
         assert (result.CLs_obs, *result.CLs_exp) == pytest.approx((1.0,) * 6, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("events", "variation", "has_signal"),
+    [(3.0, [], True), (0.0, [], False), (0.0, [histosys("shape", [0.0], [2.0])], True)],
+)
+def test_a_signal_has_events_that_scale_with_the_poi(
+    events: float, variation: list[Spec], has_signal: bool
+) -> None:
+    signal = sample("sig", [events], normfactor("mu"), *variation)
+    spec = workspace({"SR": [signal, sample("bkg", [50.0])]}, {"SR": [45.0]})
+    if has_signal:
+        assert histfit.hypotest(spec).has_signal
+        return
+    with pytest.warns(UserWarning, match="no events scale with the parameter of interest"):
+        result = histfit.hypotest(spec)
+    assert not result.has_signal
+    assert result.CLs_obs == pytest.approx(1.0, abs=1e-9)
 
 
 def test_q_is_zero_above_the_tested_strength() -> None:

@@ -40,6 +40,7 @@ class HypoTest:
         q_obs, q_asimov: the test statistic on the observed data, and on the Asimov data of the
             alternative
         muhat: the POI of the free fit, None for a model without POI
+        has_signal: whether any events scale with the POI; if none do, CLs is 1
         fits: "background" (conditional fit that the Asimov data come from), "conditional", "free",
             "asimov" (conditional, to Asimov data), and "free asimov" where that is not known to end
             at their own truth; all of them converged
@@ -56,6 +57,7 @@ class HypoTest:
     q_obs: float
     q_asimov: float
     muhat: float | None
+    has_signal: bool
     fits: Mapping[str, Fit]
 
 
@@ -76,7 +78,7 @@ def hypotest(
             The formulae of qμ and tμ are for a POI without bounds: should the fit end at one, a
             UserWarning says so.
 
-    Without a sample that the POI scales there is no signal: CLs is 1, and a UserWarning says why.
+    Without events that the POI scales there is no signal: CLs is 1, and a UserWarning says why.
 
     Raises:
         InvalidWorkspace: `spec` is not a HistFactory model, or an argument makes no sense.
@@ -84,10 +86,10 @@ def hypotest(
     """
     model = as_model(spec)
     result = asymptotic_test(model, mu, test_stat, poi_bounds)
-    if model.poi is None:
+    if not model.has_signal:
         warnings.warn(
-            "no sample has the parameter of interest of the measurement: there is no signal to "
-            "test, and CLs is 1",
+            "no events scale with the parameter of interest of the measurement: there is no signal "
+            "to test, and CLs is 1",
             stacklevel=2,
         )
     warn_of_bound(test_stat, model, result.fits["free"])
@@ -127,6 +129,7 @@ def asymptotic_test(
         q_obs=q_obs,
         q_asimov=q_asimov,
         muhat=found.muhat[0],
+        has_signal=model.has_signal,
         fits=found.reports,
     )
 

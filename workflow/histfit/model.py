@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 
 from . import parameters as par
-from .arrays import Array, Flags, Index
+from .arrays import Array, Flags, Index, any_of
 from .bends import threats
 from .errors import InvalidWorkspace
 from .interpolation import KINKED_CODES, LOG_OF_ZERO, interpolation_codes
@@ -84,6 +84,14 @@ class Model:
     group_starts: Index  # where each group starts in by_group, (G,)
     bin: Index  # the bin of each cell, (C,)
     bin_starts: Index  # the first cell of each bin, (B,)
+
+    @property
+    def has_signal(self) -> bool:
+        """Whether the POI scales events, be it those of a variation."""
+        if self.poi is None or self.poi < self.factors.start:
+            return self.poi is not None
+        scaled = self.incidence[self.poi - self.factors.start] > 0.0
+        return any_of(scaled & (self.nominal != 0.0)) or any_of(scaled & (self.shifts != 0.0))
 
     @property
     def cliffs(self) -> tuple[Flags, Flags]:

@@ -48,14 +48,13 @@ def diagnose(spec: Mapping[str, Any], measurement: str = "") -> Json:
     """
     model = histfit.compile_model(spec, measurement or None)
     record: Json = {"poi": model.poi_name}
-    signals = dict(_signals(spec, model.poi_name))
-    nothing = None if any(signals.values()) else {"status": "no signal", "reason": NO_SIGNAL}
+    nothing = None if model.has_signal else {"status": "no signal", "reason": NO_SIGNAL}
     record["scan"] = nothing or _part(_scan, model)
     bounds = _poi_bounds(model)
     record["fit"] = _part(_fit, model, bounds)
     record["impacts"] = nothing or _part(_impacts, model, bounds)
     record["correlation"] = _part(_correlation, model, bounds)
-    record["yields"] = _part(_yields, model, bounds, signals)
+    record["yields"] = _part(_yields, model, bounds, set(_signals(spec, model.poi_name)))
     return record
 
 
@@ -200,12 +199,9 @@ def _expected(expected: histfit.Expected) -> Json:
     }
 
 
-def _signals(spec: Mapping[str, Any], poi: str | None) -> Iterator[tuple[tuple[str, str], bool]]:
-    """Channel and name of the samples that the signal strength scales, and whether they have
-    events, be it in a variation."""
+def _signals(spec: Mapping[str, Any], poi: str | None) -> Iterator[tuple[str, str]]:
+    """Channel and name of the samples that the signal strength scales."""
     for channel in spec["channels"]:
         for sample in channel["samples"]:
-            modifiers = sample["modifiers"]
-            if any(modifier["name"] == poi for modifier in modifiers):
-                varied = any(modifier["type"] == "histosys" for modifier in modifiers)
-                yield (channel["name"], sample["name"]), varied or any(sample["data"])
+            if any(modifier["name"] == poi for modifier in sample["modifiers"]):
+                yield channel["name"], sample["name"]

@@ -34,7 +34,7 @@ to its minimum, the most starting points that one needed, and the Newton iterati
 OWN = ("name", "region", *CLS, *VARIED, "status", *QUALITY, "reason")
 """The columns of cls.csv that are no labels; `region` if there are several signal regions."""
 
-NO_SIGNAL = "no signal: the patch adds no sample with the parameter of interest"
+NO_SIGNAL = "no signal: the patch adds no events that scale with the parameter of interest"
 """The reason why there is no more to say of a point."""
 
 Row = dict[str, Any]
@@ -79,7 +79,7 @@ def succeeded(point: Point, labels: Sequence[str], result: HypoTest, *varied: Hy
         max(fit.starts for fit in fits),
         sum(fit.iterations for fit in fits),
     )
-    reason = NO_SIGNAL if result.muhat is None else ""
+    reason = "" if result.has_signal else NO_SIGNAL
     row = row_of(columns(labels), point, (*cls.values(), "ok", *quality, reason))
     return with_variations(row, *variations) if varied else row
 

@@ -14,7 +14,7 @@ def main() -> None:
 
 
 def limit(point: Point, labels: Sequence[str], model: histfit.Model) -> results.Row:
-    if model.poi is None:
+    if not model.has_signal:
         return limits.without_signal(point, labels)
     return limits.found(point, labels, limits.upper_limit(model))
 
