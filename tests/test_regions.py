@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from recontour import backgrounds, regions, results, verification
+from recontour import backgrounds, regions, results, unpacked, verification
 from recontour.archive import unpack
 from recontour.errors import UserError
 from recontour.files import write_json
@@ -49,11 +49,11 @@ def test_one_name_for_two_points_and_different_labels_are_refused() -> None:
 
 def test_a_patch_is_found_by_region_and_name() -> None:
     _, joined = regions.join({"A": patchset(("a", 1, 2)), "B": patchset(("a", 1, 2))})
-    assert regions.find(joined, "B/a").region == "B"
+    assert unpacked.find(joined, "B/a").region == "B"
     with pytest.raises(UserError, match='no patch "a"; the point a has A/a, B/a'):
-        regions.find(joined, "a")
+        unpacked.find(joined, "a")
     _, single = regions.join({"": patchset(("a", 1, 2))})
-    assert regions.find(single, "a").name == "a"
+    assert unpacked.find(single, "a").name == "a"
 
 
 def row(region: str, expected: float | None, reason: str = "") -> results.Row:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from recontour import selection
 from recontour.errors import UserError, printable
 from recontour.likelihood import Patch, Patchset, Point, Value
 
@@ -57,20 +56,3 @@ def missing(joined: Sequence[Patch], regions: Iterable[str]) -> dict[str, list[s
     return {
         region: [name for name in everywhere if name not in names] for region, names in held.items()
     }
-
-
-def find(joined: Sequence[Patch], wanted: str) -> Patch:
-    """The patch `<region>/<name>`, or `<name>` if there is but one region. Raises UserError."""
-    region, _, name = wanted.rpartition("/")
-    try:
-        chosen = selection.select(joined, name)
-    except UserError as refusal:
-        raise UserError(f'there is no patch "{printable(wanted)}": {refusal}') from None
-    held = [patch for patch in chosen if patch.region == region]
-    if not held:
-        places = [f"{p.region}/{p.name}".strip("/") for p in joined if p.name == name]
-        raise UserError(
-            f'there is no patch "{printable(wanted)}"; the point {printable(name)} has '
-            f"{printable(', '.join(places))}"
-        )
-    return held[0]

@@ -13,7 +13,7 @@ import histfit
 import numpy as np
 import scipy
 
-from recontour import backgrounds, patches, results, selection
+from recontour import backgrounds, patches, results, selection, unpacked
 from recontour.errors import UserError
 from recontour.files import sha256
 from recontour.journal import Journal
@@ -26,13 +26,8 @@ Fail = Callable[[Point, Sequence[str], object], results.Row]
 
 def parser(description: str | None) -> argparse.ArgumentParser:
     """The arguments that say which points of which likelihood."""
-    arguments = argparse.ArgumentParser(description=description)
-    arguments.add_argument("--members", required=True, type=Path, help="folder of the likelihood")
-    arguments.add_argument(
-        "--backgrounds", required=True, type=json.loads, help="JSON: file in that folder, by region"
-    )
+    arguments = unpacked.parser(description)
     arguments.add_argument("--measurement", required=True, help="its name, empty for the first")
-    arguments.add_argument("--patches", required=True, help="CSV file that lists the patches")
     arguments.add_argument("--code", nargs="+", default=[], help="files that rows depend on")
     arguments.add_argument("--journal", required=True, type=Path, help="folder of rows known")
     arguments.add_argument("--output", required=True, help="JSON lines, one a point and region")

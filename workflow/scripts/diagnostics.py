@@ -2,42 +2,31 @@
 
 from __future__ import annotations
 
-import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 import histfit
-from recontour import cli, diagnostic_figures, diagnostics, measurements, patches, regions
+from recontour import cli, diagnostic_figures, diagnostics, measurements, unpacked
 from recontour.errors import UserError
-from recontour.files import read_json, sha256, write_json
+from recontour.files import sha256, write_json
 from recontour.seals import seal_folder
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--members", required=True, type=Path, help="folder of the likelihood")
-    parser.add_argument(
-        "--backgrounds", required=True, type=json.loads, help="JSON: file in that folder, by region"
-    )
+    parser = unpacked.parser(__doc__)
     parser.add_argument("--measurement", required=True, help="its name, empty for the first")
-    parser.add_argument("--patches", required=True, help="CSV file that lists the patches")
     parser.add_argument("--patch", required=True, help="its name, or <region>/<name>")
     parser.add_argument("--title", required=True)
     parser.add_argument("--output", required=True, type=Path, help="folder")
     options = parser.parse_args()
 
-    index = patches.read_index(options.patches)
-    patch = regions.find(index.patches, options.patch)
+    labels, patch, background, workspace = unpacked.patched(options, options.patch)
     file = options.backgrounds[patch.region]
-    background = read_json(options.members / file)
     measurements.check_measurement(options.measurement, background, file)
-    operations = patches.load_patch(options.members, patch)
-    workspace = patches.apply(background, operations, patch.name)
     record: dict[str, Any] = {
         "name": patch.name,
         "region": patch.region,
-        "values": dict(zip(index.labels, patch.values, strict=True)),
+        "values": dict(zip(labels, patch.values, strict=True)),
     }
     try:
         record |= diagnostics.diagnose(workspace, options.measurement)
