@@ -16,7 +16,7 @@ from random import Random
 import pytest
 from fuzzing import RANDOM, for_ten_thousand_seeds
 from hypothesis import given, settings
-from recontour.archive import Limits, unpack
+from recontour.archive import ArchiveLimits, unpack
 from recontour.errors import UserError
 from recontour.files import sha256
 
@@ -67,7 +67,7 @@ def unpacked(
     """Unpack `content` in `folder`; the paths within it of the files that are there then."""
     (folder / "archive").write_bytes(content)
     out = folder / "out"
-    paths = unpack(folder / "archive", out, wanted, limits=Limits(**limits))  # type: ignore[arg-type]
+    paths = unpack(folder / "archive", out, wanted, limits=ArchiveLimits(**limits))  # type: ignore[arg-type]
     assert sorted(path for path in out.rglob("*") if path.is_file()) == list(paths)
     assert all(sha256(path) == found for path, found in paths.items())
     return [path.relative_to(out).as_posix() for path in paths]

@@ -47,7 +47,7 @@ def test_defaults_are_filled_in_at_every_level(shipped: dict[str, Any]) -> None:
 def test_defaults_are_those_of_programs_without_a_config(shipped: dict[str, Any]) -> None:
     config.complete(shipped)
     assert fetch.from_config(shipped["network"]) == (fetch.HEPDATA, fetch.PATIENCE)
-    assert archive.Limits(**shipped["archive_limits"]) == archive.Limits()
+    assert archive.ArchiveLimits(**shipped["archive_limits"]) == archive.ArchiveLimits()
 
 
 def test_defaults_are_not_shared_between_analyses(shipped: dict[str, Any]) -> None:

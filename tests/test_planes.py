@@ -12,7 +12,7 @@ import yaml
 from recontour import config, crossings, line_figure, planes, points
 from recontour.errors import UserError
 from recontour.files import read_json
-from recontour.points import COLUMNS, VARIED, Points, spanned
+from recontour.points import COLUMNS, VARIED_CURVES, Points, spanned
 from running import snakemake
 from scipy.special import ndtr
 from small_search import write, write_config
@@ -171,13 +171,13 @@ def test_along_an_axis_too_the_cross_section_is_varied_by_its_uncertainty() -> N
     (drawn,) = figure.axes
     shown = {artist.get_label() for artist in drawn.get_lines()}
     assert {"_ours observed_up", "_ours observed_down"} <= shown
-    assert line_figure.VARIED in [text.get_text() for text in drawn.get_legend().get_texts()]
+    assert line_figure.VARIED_LABEL in [text.get_text() for text in drawn.get_legend().get_texts()]
 
 
 def test_a_legend_of_many_entries_leaves_the_header_free() -> None:
     x = np.arange(200, 801, 100.0)
     scan = line(x, Z95 + (500 - x) / 200)
-    scan.cls.update(dict.fromkeys(VARIED, scan.cls["observed"]))
+    scan.cls.update(dict.fromkeys(VARIED_CURVES, scan.cls["observed"]))
     for cls in scan.cls.values():
         cls[-1] = np.nan
     figure = line_figure.draw(crossings.crossings(scan, X), scan, "Title", ["label"])

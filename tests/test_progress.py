@@ -12,7 +12,7 @@ from recontour import progress
 from recontour.errors import UserError
 from recontour.journal import Journal
 from recontour.likelihood import Patch
-from recontour.progress import Batch, Scan
+from recontour.progress import Batch, Progress
 from running import ROOT
 
 PATCHES = [Patch(f"p{i}", (i,), "patchset.json", 0, 1, f"{i}") for i in range(4)]
@@ -29,7 +29,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_points_count_as_soon_as_they_are_computed(run: Path) -> None:
-    assert progress.scans(run) == {"x/hypotest": Scan(8)}
+    assert progress.scans(run) == {"x/hypotest": Progress(8)}
     with Journal(run / FOLDER, "1-4", "", PATCHES) as journal:
         for number, patch in enumerate(PATCHES):
             scan = progress.scans(run)["x/hypotest"]
@@ -63,11 +63,11 @@ def test_a_complete_batch_counts_whole_and_one_of_an_earlier_run_not(run: Path) 
     assert progress.scans(run)["x/hypotest"].done == 4
     time.sleep(0.01)
     progress.write_plan([Batch("results/x/hypotest/1-4.jsonl", FOLDER, 4)])
-    assert progress.scans(run)["x/hypotest"] == Scan(4)
+    assert progress.scans(run)["x/hypotest"] == Progress(4)
 
 
 def test_rate_and_time_left_are_those_of_what_was_computed() -> None:
-    scan = Scan(points=1000, done=300, added=200, began=100.0)
+    scan = Progress(points=1000, done=300, added=200, began=100.0)
     assert scan.words(110.0) == "300 of 1000 points (30%), 20 a second, 0:35 left"
     assert scan._replace(points=100_000).words(110.0).endswith("1:23:05 left")
     assert scan._replace(done=1000).words(110.0) == "1000 of 1000 points"

@@ -18,7 +18,7 @@ import pytest
 from recontour import contour, crossings, interactive, pages, report
 from recontour.files import read_json
 from recontour.likelihood import Point
-from recontour.points import COLUMNS, VARIED, Points
+from recontour.points import COLUMNS, VARIED_CURVES, Points
 from recontour.results import CLS, failed
 from running import ROOT, snakemake
 from scipy.special import ndtr
@@ -284,7 +284,7 @@ def test_logarithmic_axes_stay_logarithmic(points: Points) -> None:
 
 def test_along_a_single_axis_cls_is_drawn_with_its_bands(points: Points) -> None:
     cls = {curve: values[:7] for curve, values in points.cls.items()}
-    cls |= dict.fromkeys(VARIED, cls["observed"])
+    cls |= dict.fromkeys(VARIED_CURVES, cls["observed"])
     line = Points(points.names[:7], points.x[:7], None, cls)
     found = crossings.crossings(line, {"x": AXES["x"]})
     objects = drawn(interactive.page(found, line, rows_of(line), {}, {}, "A search", []))

@@ -39,7 +39,7 @@ _ARCHIVES = (".tar", ".gz", ".tgz", ".zip", ".bz2", ".xz", ".7z")
 
 
 @dataclass(frozen=True)
-class Limits:
+class ArchiveLimits:
     """What an archive may hold: bytes and members in total, and unpacked over packed bytes."""
 
     total_bytes: int = 2**30
@@ -53,7 +53,7 @@ def unpack(
     members: Sequence[str],
     *,
     patterns: Sequence[str] = (),
-    limits: Limits = Limits(),
+    limits: ArchiveLimits = ArchiveLimits(),
 ) -> dict[Path, str]:
     """Unpack `members` of a tar, tar.gz or zip archive, or a plain JSON file, told by content, and
     those whose path, or the end of it, matches one of the regular expressions `patterns`.
@@ -107,7 +107,7 @@ def as_published(archive: Path | str, folder: Path | str) -> Iterator[None]:
 class _Guard:
     """Counts what comes out of an archive, and refuses what exceeds the limits."""
 
-    def __init__(self, archive: Path, limits: Limits) -> None:
+    def __init__(self, archive: Path, limits: ArchiveLimits) -> None:
         self.archive, self.limits = archive, limits
         self.packed = archive.stat().st_size
         self._names: set[str] = set()

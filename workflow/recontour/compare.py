@@ -9,7 +9,7 @@ import numpy as np
 
 from recontour import geometry
 from recontour.errors import UserError, printable
-from recontour.points import CURVES, LEVEL, VARIED, Points
+from recontour.points import CURVES, LEVEL, VARIED_CURVES, Points
 
 SAMPLES = 1000
 MIN_COVERED = 0.5
@@ -46,7 +46,9 @@ def compare(
     Raises UserError for a published curve of less than two vertices.
     """
     shared = [
-        curve for curve in (*CURVES, *VARIED) if curve in published and curve in contours["curves"]
+        curve
+        for curve in (*CURVES, *VARIED_CURVES)
+        if curve in published and curve in contours["curves"]
     ]
     curves = {
         curve: _compare_curve(curve, contours, _lines(curve, published[curve]), points, tolerance)
@@ -152,7 +154,7 @@ def _reasons(
             f"overlap is {result['overlap'] or 0.0:.4g}, at least {tolerance['overlap']:g} is "
             "required"
         )
-    if "disagreements" in tolerance and curve not in VARIED:
+    if "disagreements" in tolerance and curve not in VARIED_CURVES:
         for point in result["disagreements"]:
             if point["name"] not in tolerance["disagreements"]:
                 side = "inside" if point["inside_published"] else "outside"

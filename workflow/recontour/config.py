@@ -132,7 +132,7 @@ class Scan:
     wanted, and the points that this chooses."""
 
     table: Path
-    listed: selection.Points
+    listed: selection.PointTable
     wanted: Any
     points: tuple[Point, ...]
 

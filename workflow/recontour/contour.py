@@ -16,7 +16,7 @@ from recontour.errors import UserError
 from recontour.points import (
     CURVES,
     LEVEL,
-    VARIED,
+    VARIED_CURVES,
     Points,
     check_apart,
     check_drawable,
@@ -163,7 +163,7 @@ def _method(interpolation: str, boundary_places: int) -> dict[str, Any]:
 
 def _curves(points: Points) -> list[str]:
     """The curves whose contours are drawn."""
-    return [curve for curve in points.cls if curve in CURVES or curve in VARIED]
+    return [curve for curve in points.cls if curve in CURVES or curve in VARIED_CURVES]
 
 
 def _corners_within(raster: np.ndarray, hull: np.ndarray) -> np.ndarray:

@@ -23,7 +23,7 @@ PUBLISHED_CURVES: dict[str, dict[str, Any]] = {
     "observed_up": {"color": style.PUBLISHED, "linewidth": 0.9, "linestyle": style.DOTTED},
     "observed_down": {"color": style.PUBLISHED, "linewidth": 0.9, "linestyle": style.DOTTED},
 }
-VARIED = r"Observed $\pm1\sigma_\mathrm{theory}$"
+VARIED_LABEL = r"Observed $\pm1\sigma_\mathrm{theory}$"
 """What both curves for a varied cross-section are called together."""
 
 BOUNDARY = "0.3"
@@ -246,7 +246,7 @@ def _legend_columns(
     ]
     if "observed_up" in contours["curves"]:
         theory = Line2D([], [], **style.CURVES["observed_up"])
-        ours.insert(1, (theory, VARIED))
+        ours.insert(1, (theory, VARIED_LABEL))
     if contours["method"]["boundary_places"]:
         ours.append((Patch(**FORBIDDEN), "Kinematically forbidden"))
     names = {

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from recontour import style
-from recontour.figure import VARIED, axis_title
+from recontour.figure import VARIED_LABEL, axis_title
 from recontour.points import LEVEL, Points
 
 SIZE = (6.4, 4.8)
@@ -51,7 +51,7 @@ def draw(
             axes.axvspan(low, high, 0, 0.02, color=style.OURS, linewidth=0, label="_excluded")
         marks = [(Line2D([], [], **style.REFERENCE), f"CLs = {LEVEL:g}")]
         if "observed_up" in drawn:
-            marks.insert(0, (Line2D([], [], **style.CURVES["observed_up"]), VARIED))
+            marks.insert(0, (Line2D([], [], **style.CURVES["observed_up"]), VARIED_LABEL))
         if excluded:
             marks.append((Patch(facecolor=style.OURS), "Excluded (observed)"))
         if points.failed:

@@ -21,7 +21,7 @@ CURVES = {
 }
 """Contours, and the columns of CLs they are drawn from."""
 
-VARIED = {"observed_up": "CLs_obs_up", "observed_down": "CLs_obs_down"}
+VARIED_CURVES = {"observed_up": "CLs_obs_up", "observed_down": "CLs_obs_down"}
 """Contours for a varied cross-section of the signal, if its uncertainty is known."""
 
 COLUMNS = CURVES | {"expected_m2": "CLs_exp_m2", "expected_p2": "CLs_exp_p2"}
@@ -38,8 +38,8 @@ NO_FIGURE = "it takes three points, not on a line, or two along a single axis"
 
 class Points(NamedTuple):
     """Signal points in the plane of the axes: names, coordinates of shape (n,) (y is None if there
-    is no such axis), and for each of `COLUMNS`, and `VARIED` if they are known, the CLs, shape
-    (n,), NaN where the fit failed."""
+    is no such axis), and for each of `COLUMNS`, and `VARIED_CURVES` if they are known, the CLs,
+    shape (n,), NaN where the fit failed."""
 
     names: tuple[str, ...]
     x: np.ndarray
@@ -88,7 +88,8 @@ def read_points(
     rows = list(rows)
     labels = [column for column in rows[0] if column not in OWN] if rows else []
     holds = formula.condition(where, labels, source)
-    columns = COLUMNS | (VARIED if rows and rows[0].keys() >= {*VARIED.values()} else {})
+    varied = bool(rows) and rows[0].keys() >= {*VARIED_CURVES.values()}
+    columns = COLUMNS | (VARIED_CURVES if varied else {})
     places = [formula.formula(axes[axis]["label"], labels, source) for axis in sorted(axes)]
     table = []
     for row in rows:

@@ -26,7 +26,7 @@ class Batch(NamedTuple):
     points: int
 
 
-class Scan(NamedTuple):
+class Progress(NamedTuple):
     """All jobs of one kind for one analysis: points in all, done, and computed by this run, which
     began with them at a Unix time."""
 
@@ -50,7 +50,7 @@ def write_plan(batches: Iterable[Batch]) -> None:
     write_json(PLAN, {"started": time.time(), "batches": [batch._asdict() for batch in batches]})
 
 
-def scans(folder: Path) -> dict[str, Scan]:
+def scans(folder: Path) -> dict[str, Progress]:
     """How far the run is that works in `folder`, by analysis and kind (`1Lbb/hypotest`). Raises
     UserError if none has begun."""
     if not (folder / PLAN).exists():
@@ -59,15 +59,15 @@ def scans(folder: Path) -> dict[str, Scan]:
             "name the folder that snakemake runs in"
         )
     plan = read_json(folder / PLAN)
-    found: dict[str, Scan] = {}
+    found: dict[str, Progress] = {}
     for entry in plan["batches"]:
         batch = Batch(**entry)
         name = Path(batch.output).parent.relative_to("results").as_posix()
-        found[name] = _with(found.get(name, Scan()), batch, folder, plan["started"])
+        found[name] = _with(found.get(name, Progress()), batch, folder, plan["started"])
     return found
 
 
-def lines(found: Mapping[str, Scan], now: float) -> Iterator[str]:
+def lines(found: Mapping[str, Progress], now: float) -> Iterator[str]:
     """One line for each scan."""
     for name, scan in found.items():
         yield f"{name}: {scan.words(now)}"
@@ -80,16 +80,16 @@ def show(folder: Path = Path()) -> None:
 
 
 def _repeat(folder: Path) -> None:
-    before: dict[str, Scan] = {}
+    before: dict[str, Progress] = {}
     while True:
         time.sleep(INTERVAL)
         now = scans(folder)
-        moved = {name: scan for name, scan in now.items() if scan != before.get(name, Scan())}
+        moved = {name: scan for name, scan in now.items() if scan != before.get(name, Progress())}
         print(*lines(moved, time.time()), sep="\n", end="\n" * bool(moved), file=sys.stderr)
         before = now
 
 
-def _with(scan: Scan, batch: Batch, folder: Path, started: float) -> Scan:
+def _with(scan: Progress, batch: Batch, folder: Path, started: float) -> Progress:
     """`scan` and one more batch of it."""
     begun = journal.begun(folder / batch.journal, Path(batch.output).stem)
     if begun is None or begun.when < started:
@@ -98,7 +98,7 @@ def _with(scan: Scan, batch: Batch, folder: Path, started: float) -> Scan:
     # Snakemake removes what an earlier run has left before it starts a job
     complete = (folder / batch.output).exists()
     done = begun.rows if complete else begun.known + begun.added
-    return Scan(
+    return Progress(
         points=scan.points + batch.points,
         done=scan.done + share * done,
         added=scan.added + share * begun.added,

@@ -21,14 +21,14 @@ P = TypeVar("P", bound=Point)
 
 
 @dataclass(frozen=True)
-class Points:
+class PointTable:
     """A table of points: labels of the values, and the points in the patchset's order."""
 
     labels: tuple[str, ...]
     points: tuple[Point, ...]
 
 
-def read_points(path: Path | str) -> Points:
+def read_points(path: Path | str) -> PointTable:
     """Read a table of points: name, then one column a label. Raises UserError."""
     lines = sheets.read_lines(path, "points")
     header = lines[0][1] if lines else []
@@ -55,10 +55,10 @@ def read_points(path: Path | str) -> Points:
         points.append(Point(name, tuple(map(as_value, values))))
     if not points:
         raise UserError(f"{path}: holds no points; expected a row a point")
-    return Points(labels, tuple(points))
+    return PointTable(labels, tuple(points))
 
 
-def write_points(path: Path | str, table: Points) -> None:
+def write_points(path: Path | str, table: PointTable) -> None:
     """Write a table of points."""
     with atomic_write(path) as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -103,7 +103,7 @@ def check_points_table(
             differences.append(f"{_describe(mine)} for {_describe(theirs)}")
     right.unlink(missing_ok=True)
     if differences:
-        write_points(right, Points(tuple(labels), tuple(points)))
+        write_points(right, PointTable(tuple(labels), tuple(points)))
         more = f"; and {len(differences) - 5} more" if len(differences) > 5 else ""
         raise UserError(
             f"{path}: does not agree with the patchset: {'; '.join(differences[:5])}{more} (found "

@@ -20,16 +20,16 @@ Signal = Mapping[str, str]
 """One of `patchset` (a file), `patches` (a folder) with `table` (a file), and `yields` (a file)."""
 
 
-def points(signal: Signal) -> selection.Points:
+def points(signal: Signal) -> selection.PointTable:
     """The points of a signal. Raises UserError."""
     if signal["yields"]:
         table = yields.read(signal["yields"])
-        return selection.Points(table.labels, table.points)
+        return selection.PointTable(table.labels, table.points)
     if signal["patchset"]:
         with reading(signal["patchset"], "patchset"):
             patchset = index_patchset(signal["patchset"])
         found = tuple(Point(patch.name, patch.values) for patch in patchset.patches)
-        return selection.Points(patchset.labels, found)
+        return selection.PointTable(patchset.labels, found)
     if not Path(signal["patches"]).is_dir():
         raise UserError(
             f"{signal['patches']}: there is no such folder of patches; check the config key signal"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from recontour import regions, signals
-from recontour.archive import Limits, as_published, unpack
+from recontour.archive import ArchiveLimits, as_published, unpack
 from recontour.errors import UserError
 from recontour.files import read_json, seal_of, sha256
 from recontour.likelihood import (
@@ -58,7 +58,12 @@ class Source:
 
 
 def verify(
-    archive: str, expected: str, members: Path, source: Source, limits: Limits, processes: int
+    archive: str,
+    expected: str,
+    members: Path,
+    source: Source,
+    limits: ArchiveLimits,
+    processes: int,
 ) -> Verified:
     """Unpack an archive, whose SHA-256 is `expected`, into the folder `members`, and verify what is
     used of it; so many `processes` share the work. Raises UserError."""

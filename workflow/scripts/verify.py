@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from recontour import cli, regions, verification
-from recontour.archive import Limits
+from recontour.archive import ArchiveLimits
 from recontour.files import write_json
 from recontour.patches import write_index
 from recontour.seals import seal, seal_folder
@@ -39,7 +39,7 @@ def main() -> None:
         options.sha256,
         options.members,
         verification.Source(options.regions, options.signal, options.measurement),
-        Limits(**options.limits),
+        ArchiveLimits(**options.limits),
         options.processes,
     )
     points = regions.points(found.patches)
