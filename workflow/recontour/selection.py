@@ -37,6 +37,11 @@ def read_points(path: Path | str) -> PointTable:
             f"{path}: found the columns {printable(', '.join(header)) or 'none'}; expected name "
             "and the labels of the points, as in name,m1,m2"
         )
+    if not all(header) or len(set(header)) < len(header):
+        raise UserError(
+            f"{path}: found the columns {printable(', '.join(header))}; each needs a name of its "
+            "own"
+        )
     labels = tuple(header[1:])
     rows: dict[str, int] = {}
     points = []
