@@ -22,6 +22,9 @@ thousands of points, only the size is: each patch is compared with its own check
 INDEPENDENT = ("download", "hypotest", "limits")
 """Folders in which no file is made from another."""
 
+TIMESTAMP = ".snakemake_timestamp"
+"""The file that Snakemake leaves in a folder that a job has made."""
+
 FINAL = {"workspaces", "diagnostics", "exports"}
 """Folders of what nothing is made from."""
 
@@ -102,7 +105,7 @@ def _intact(path: Path) -> bool:
     text = seal_of(path).read_text(encoding="utf-8", errors="replace")
     lines = [line.split(" ", 2) for line in text.splitlines()]
     if not lines:
-        return path.is_dir() and not any(path.iterdir())
+        return path.is_dir() and {file.name for file in path.iterdir()} <= {TIMESTAMP}
     return all(len(line) == 3 and _same(base / line[2], *line[:2]) for line in lines)
 
 
