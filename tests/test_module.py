@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from recontour import provenance
 from recontour.files import read_json
 from running import ROOT, clone, rows, snakemake
 from small_search import write
@@ -79,6 +80,24 @@ def test_provenance_names_the_commit_that_was_imported(imported: Path) -> None:
         assert code["modified"] is False
     else:
         assert len(code["commit"] or "") in (0, 40)
+
+
+def test_the_commit_is_the_workflows_own_and_none_of_a_repository_around_it(tmp_path: Path) -> None:
+    project = tmp_path / "vendored"
+    (project / "workflow").mkdir(parents=True)
+    for file in ("mine.txt", "vendored/workflow/Snakefile"):
+        (tmp_path / file).write_text("", encoding="utf-8")
+    git(tmp_path, "init", "--quiet")
+    git(tmp_path, "add", "mine.txt")
+    git(tmp_path, "commit", "--quiet", "--message", "Mine")
+    assert provenance.commit(project) == {"commit": None, "modified": None}
+    git(tmp_path, "add", "--all")
+    git(tmp_path, "commit", "--quiet", "--message", "All")
+    (tmp_path / "mine.txt").write_text("changed", encoding="utf-8")
+    head = git(tmp_path, "rev-parse", "HEAD")
+    assert provenance.commit(project) == {"commit": head, "modified": False}
+    (project / "workflow/Snakefile").write_text("changed", encoding="utf-8")
+    assert provenance.commit(project) == {"commit": head, "modified": True}
 
 
 def test_a_second_run_has_nothing_to_do(imported: Path) -> None:

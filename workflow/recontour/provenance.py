@@ -81,13 +81,15 @@ def _version(package: str) -> str | None:
 
 
 def commit(project: Path) -> dict[str, Any]:
-    """The git commit of the workflow and whether files that git tracks were changed since; both
-    None outside a git checkout. A file COMMIT marks a copy of a commit's files."""
+    """The git commit of the workflow and whether its files that git tracks were changed since; both
+    None where git does not track it. A file COMMIT marks a copy of a commit's files."""
     noted = project / "COMMIT"
     if noted.is_file():
         return {"commit": noted.read_text(encoding="utf-8").strip(), "modified": False}
+    if _git(project, "ls-files", "--error-unmatch", "workflow/Snakefile") is None:
+        return {"commit": None, "modified": None}
     head = _git(project, "rev-parse", "HEAD")
-    changes = _git(project, "status", "--porcelain", "--untracked-files=no")
+    changes = _git(project, "status", "--porcelain", "--untracked-files=no", "--", ".")
     return {"commit": head, "modified": None if changes is None else bool(changes)}
 
 
