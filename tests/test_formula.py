@@ -169,6 +169,9 @@ def test_a_boundary_becomes_coefficients_of_the_axes(
         ("m1 >= m3 + 125", "not linear in the axes m1, m2"),
         ("log(m1) >= 3", "not linear in the axes"),
         ("1 >= 0", "does not depend on the axes"),
+        ("m1 >= 1e999", "is not finite in the axes m1, m2"),
+        ("m1 >= m2 + 1e308 * 10", "is not finite"),
+        ("1e999 * m1 >= m2", "is not finite"),
     ],
 )
 def test_a_boundary_that_is_none_is_refused(text: str, message: str) -> None:

@@ -114,7 +114,7 @@ def boundary(
     a·x + b·y ≥ c are allowed, where x, y are the formulas `axes`; (a, c) if there is but one.
 
     The condition `plane`, of the points in the plane, may help: where `m2 == m3 + 130`, `m3 >= 5`
-    is `m2 >= 135`. Raises UserError if it is no inequality, or not linear in the axes.
+    is `m2 >= 135`. Raises UserError if it is no inequality, not linear in the axes, or not finite.
     """
     try:
         tree = _tree(text)
@@ -133,7 +133,14 @@ def boundary(
     atoms = sorted({atom for form in (goal, *forms) for atom in form})
     matrix = np.array([[form.get(atom, 0.0) for form in forms] for atom in atoms])
     wanted = np.array([goal.get(atom, 0.0) for atom in atoms])
-    solution = np.linalg.lstsq(matrix, wanted, rcond=None)[0]
+    solution = np.full(len(forms), np.nan)
+    if np.isfinite(matrix).all() and np.isfinite(wanted).all():
+        solution = np.linalg.lstsq(matrix, wanted, rcond=None)[0]
+    if not np.isfinite(solution).all():
+        raise UserError(
+            f'{where}: "{printable(text)}" is not finite in the axes {printable(", ".join(axes))}; '
+            "write it with smaller numbers"
+        )
     found = tuple(float(f"{v:.12g}") + 0.0 for v in np.where(abs(solution) < 1e-12, 0, solution))
     found = found[: len(axes) + 1]
     if np.abs(matrix @ solution - wanted).max() > 1e-9 * np.abs(wanted).max(initial=1.0):
