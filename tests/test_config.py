@@ -212,6 +212,16 @@ def test_all_points_are_computed_whatever_an_analysis_selects_itself(
     assert config.scans(shipped | {"select": "all"}, ROOT)["1Lbb"].points == everything
 
 
+@pytest.mark.parametrize("nothing", [[], ""])
+def test_an_empty_selection_leaves_what_each_analysis_selects(
+    shipped: dict[str, Any], nothing: object
+) -> None:
+    shipped["select"] = nothing
+    shipped["analyses"]["1Lbb"]["select"] = [[900, 250]]
+    config.complete(shipped)
+    assert len(config.scans(shipped, ROOT)["1Lbb"].points) == 1
+
+
 def test_points_selected_are_told_with_the_key_that_selects_them(shipped: dict[str, Any]) -> None:
     config.complete(shipped)
     shipped["analyses"]["1Lbb"]["select"] = ["nothing"]

@@ -206,6 +206,7 @@ def _chosen(wanted: Any, points: Mapping[str, Sequence[Point]]) -> dict[str, Any
     """What the general key `select` chooses of the analyses that hold any of it."""
     if wanted == "all":
         return dict.fromkeys(points, wanted)
+    wanted = wanted or []
     if isinstance(wanted, str) or (wanted and not isinstance(wanted[0], str | list)):
         wanted = [wanted]
     chosen: dict[str, list[Any]] = {}
