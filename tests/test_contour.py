@@ -275,6 +275,23 @@ def log_log(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> tuple[Points, dict[s
     return Points(names, x, y, dict.fromkeys(CURVES, ndtr(-z))), axes
 
 
+@pytest.mark.parametrize(
+    ("fitted", "drawn"),
+    [
+        ([(10, 100), (20, 400), (40, 1600)], False),  # y = x²
+        ([(1, 2), (2, 3), (4, 5)], True),  # y = x + 1
+    ],
+)
+def test_failed_points_leave_too_few_others_by_what_logarithmic_axes_show(
+    fitted: list[tuple[float, float]], drawn: bool
+) -> None:
+    x, y = np.array([*fitted, (3, 3)], dtype=float).T
+    found = contour.contours(*log_log(x, y, np.array([3.0, 2.0, 0.0, np.nan])))
+    assert bool(found["region"]) is bool(found["curves"]["observed"]) is drawn
+    if not drawn:
+        assert found["reasons"]["observed"].startswith("1 of 4 points failed, and a contour takes")
+
+
 def test_nothing_is_extrapolated_on_logarithmic_axes() -> None:
     x, y = (axis.ravel() for axis in np.meshgrid(*[np.geomspace(1.0, 1000.0, 7)] * 2))
     below = x * y <= 1000.0 * (1 + 1e-9)

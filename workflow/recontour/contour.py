@@ -62,7 +62,8 @@ def contours(
     Raises UserError if fewer than three points are given, if they lie on a line or two on the same
     place, or if one lies beyond the boundary.
     """
-    method, parts = _lost(points) if points.lost else _interpolated(points, axes, boundary)
+    lost = points.lost(axes)
+    method, parts = _lost(points, lost) if lost else _interpolated(points, axes, boundary)
     return {
         "level": {"CLs": LEVEL, "z": round(CROSSING, 6)},
         "method": method,
@@ -137,15 +138,15 @@ def _interpolated(points: Points, axes: Mapping[str, Any], boundary: Boundary | 
     return _method(CUBIC if dense else SPLINE, len(anchors)), parts
 
 
-def _lost(points: Points) -> Parts:
-    """The same where there is nothing to interpolate."""
+def _lost(points: Points, why: str) -> Parts:
+    """The same where there is nothing to interpolate, and why."""
     curves = _curves(points)
     parts = {
         "region": [],
         "region_area": None,
         "curves": {curve: [] for curve in curves},
         "excluded_area": dict.fromkeys(curves),
-        "reasons": dict.fromkeys(curves, points.lost),
+        "reasons": dict.fromkeys(curves, why),
         "band": [],
     }
     return _method(SPLINE, 0), parts

@@ -38,7 +38,8 @@ def crossings(
     Raises UserError if fewer than two points are given, if two lie on one place, or if one lies
     beyond the boundary.
     """
-    parts = _lost(points) if points.lost else _interpolated(points, axes, boundary)
+    lost = points.lost(axes)
+    parts = _lost(points, lost) if lost else _interpolated(points, axes, boundary)
     return {
         "level": {"CLs": LEVEL, "z": round(CROSSING, 6)},
         "method": {
@@ -93,14 +94,14 @@ def _interpolated(
     }
 
 
-def _lost(points: Points) -> dict[str, Any]:
-    """The same where there is nothing to interpolate."""
+def _lost(points: Points, why: str) -> dict[str, Any]:
+    """The same where there is nothing to interpolate, and why."""
     nothing: dict[str, list[float]] = {curve: [] for curve in points.cls}
     return {
         "region": [],
         "curves": nothing,
         "excluded": nothing,
-        "reasons": dict.fromkeys(points.cls, points.lost),
+        "reasons": dict.fromkeys(points.cls, why),
         "drawn": {"x": [], **nothing},
     }
 

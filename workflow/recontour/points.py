@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from recontour import formula
+from recontour import formula, geometry
 from recontour.errors import UserError, printable
 from recontour.likelihood import as_value
 from recontour.results import OWN, read_cells
@@ -66,10 +66,12 @@ class Points(NamedTuple):
         """Coordinates, shape (n, 2), or (n, 1) without y."""
         return np.column_stack([self.x] if self.y is None else [self.x, self.y])
 
-    @property
-    def lost(self) -> str:
-        """Why there are no curves, where failed points leave too few others; else empty."""
-        if not self.failed or spanned(self.plane[self.fitted]):
+    def lost(self, axes: Mapping[str, Any]) -> str:
+        """Why there are no curves on these axes, where failed points leave too few others; else
+        empty."""
+        places, log = self.plane[self.fitted], geometry.logarithmic(axes)
+        above = bool((places[:, log] > 0.0).all())
+        if not self.failed or spanned(geometry.drawn(places, log) if above else places):
             return ""
         takes = {1: "a curve takes two others", 2: "a contour takes three others, not on a line"}
         failed = f"{len(self.failed)} of {len(self.names)} points failed"
