@@ -321,7 +321,8 @@ def test_snakemakes_report_holds_all_results_with_their_captions(
     """Even of a run whose records are gone, as after somebody deleted `.snakemake`."""
     copy = Path(shutil.copytree(finished_small, tmp_path / "copy"))
     shutil.rmtree(copy / ".snakemake")
-    run = snakemake(copy, "--report", "report.zip")
+    in_tex = r"analyses={small: {title: 'A search for $\tilde{t}$'}}"
+    run = snakemake(copy, "--config", in_tex, "--report", "report.zip")
     assert run.returncode == 0, run.stdout
     with zipfile.ZipFile(copy / "report.zip") as archive:
         files = {Path(name).name for name in archive.namelist()}
@@ -331,3 +332,4 @@ def test_snakemakes_report_holds_all_results_with_their_captions(
     for caption in ("exclusion", "comparison", "points", "page", "provenance"):
         words = (ROOT / f"workflow/report/{caption}.rst").read_text("utf-8").split()[:8]
         assert " ".join(words) in text, caption
+    assert r"A search for $\\tildet$" in text

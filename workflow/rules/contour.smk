@@ -31,7 +31,7 @@ rule compare:
         report(
             "results/{plane}/comparison.json",
             caption="../report/comparison.rst",
-            category=title,
+            category=category(title),
             labels={"result": "Comparison, numbers", "of": "{plane}"},
         ),
     log:
@@ -56,7 +56,7 @@ rule plot:
         png=report(
             "results/{plane}/exclusion.png",
             caption="../report/exclusion.rst",
-            category=title,
+            category=category(title),
             labels={"result": "Exclusion", "of": "{plane}"},
         ),
         pdf="results/{plane}/exclusion.pdf",

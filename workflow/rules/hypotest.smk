@@ -37,7 +37,7 @@ rule aggregate:
         csv=report(
             "results/{analysis}/cls.csv",
             caption="../report/points.rst",
-            category=setting("title"),
+            category=category(setting("title")),
             labels={"result": "Table of points", "of": "{analysis}"},
         ),
         json="results/{analysis}/cls.json",

@@ -61,6 +61,16 @@ def title(wildcards):
     return ANALYSES[PLANES[wildcards.plane].analysis]["title"]
 
 
+def category(name):
+    """A title, as a function of wildcards, as a category of Snakemake's report: without the braces of
+    TeX, in which Snakemake would look for wildcards."""
+
+    def value(wildcards):
+        return name(wildcards).replace("{", "").replace("}", "")
+
+    return value
+
+
 def mirror(wildcards, output):
     """The mirror of the job's analysis. With `output` among the arguments, Snakemake takes this
     parameter for derived: the same file from another place is no reason to fetch it again.

@@ -58,7 +58,7 @@ rule limits_plot:
         png=report(
             "results/{plane}/limits.png",
             caption="../report/limits.rst",
-            category=title,
+            category=category(title),
             labels={"result": "Upper limits", "of": "{plane}"},
         ),
         pdf="results/{plane}/limits.pdf",

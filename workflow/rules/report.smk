@@ -13,7 +13,7 @@ rule provenance:
         report(
             "results/{analysis}/provenance.json",
             caption="../report/provenance.rst",
-            category=setting("title"),
+            category=category(setting("title")),
             labels={"result": "Provenance", "of": "{analysis}"},
         ),
     log:
@@ -45,7 +45,7 @@ rule page:
         report(
             "results/{analysis}/report.html",
             caption="../report/page.rst",
-            category=setting("title"),
+            category=category(setting("title")),
             labels={"result": "Report page", "of": "{analysis}"},
         ),
     log:
@@ -77,7 +77,7 @@ rule interactive:
         report(
             "results/{plane}/exclusion.html",
             caption="../report/interactive.rst",
-            category=title,
+            category=category(title),
             labels={"result": "Exclusion, interactive", "of": "{plane}"},
         ),
     log:
