@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import re
 import shutil
@@ -273,6 +275,29 @@ def test_the_pointer_on_a_point_is_told_its_name_values_cls_limits_and_status(
         "m1",
         "CLs observed",
     ]
+
+
+def test_labels_may_have_the_names_of_what_else_is_told_of_a_point(points: Points) -> None:
+    found = contour.contours(points, AXES, None)
+    own = {"x": 7, "y": 8, "point": 9}
+    rows = {name: row | own for name, row in rows_of(points).items()}
+    objects = drawn(interactive.page(found, points, rows, {}, {}, "A search", []))
+    tables = [dict(entry["entries"]) for entry in objects if "_0" in str(entry.get("entries"))]
+    (failed_only,) = (table for table in tables if table["_0"] == ["p3"])
+    place = [failed_only[axis]["array"]["data"] for axis in ("x", "y")]
+    place = [np.frombuffer(gzip.decompress(base64.b64decode(data))).tolist() for data in place]
+    assert place == [[points.x[3]], [points.y[3]]]
+    (hover,) = (entry for entry in objects if entry.get("name") == "HoverTool")
+    told = [(name, failed_only[at[1:]]) for name, at in hover["attributes"]["tooltips"]]
+    assert told[:2] == [("point", ["p3"]), ("m1", ["500"])]
+    assert told[2:5] == [("x", ["7"]), ("y", ["8"]), ("point", ["9"])]
+
+
+def test_limits_of_some_points_only_are_not_told(points: Points) -> None:
+    found = contour.contours(points, AXES, None)
+    limits = {"p0": dict.fromkeys(interactive.ON_MU, 1.5)}
+    text = interactive.page(found, points, rows_of(points), limits, {}, "A search", [])
+    assert "failed: no minimum" in text and "limit on" not in text
 
 
 def test_logarithmic_axes_stay_logarithmic(points: Points) -> None:

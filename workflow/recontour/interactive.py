@@ -44,8 +44,9 @@ def page(
     `crossings.crossings` returned them.
 
     `rows` are those of the results by the names of the points, `limits` those of the upper limits,
-    if there are any; the other arguments are those of `figure.draw`. The same input makes the same
-    bytes in a process that has drawn nothing before, since Bokeh counts what it draws.
+    which are told if all points have some; the other arguments are those of `figure.draw`. The same
+    input makes the same bytes in a process that has drawn nothing before, since Bokeh counts what
+    it draws.
     """
     axes = contours["axes"]
     plot = _plot(axes)
@@ -59,7 +60,8 @@ def page(
         _draw_lines(plot, published, static.PUBLISHED_CURVES, "published ")
         _draw_forbidden(plot, contours, view)
         y, y_title = points.y, static.axis_title(axes["y"])
-    said = [dict(about(rows[name], limits.get(name))) for name in points.names]
+    told = limits if limits.keys() >= {*points.names} else {}
+    said = [[*about(rows[name], told.get(name))] for name in points.names]
     _draw_points(plot, points, y, said)
     plot.legend.name = "legend"  # for the page's script
     library = Resources("inline", components=["bokeh"], log_level="error")
@@ -184,19 +186,21 @@ def _line(style: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _draw_points(
-    plot: Any, points: Points, y: np.ndarray, said: Sequence[Mapping[str, str]]
+    plot: Any, points: Points, y: np.ndarray, said: Sequence[Sequence[tuple[str, str]]]
 ) -> None:
-    """The signal points, with what is said of each where the pointer rests on it."""
+    """The signal points, with what is said of each where the pointer rests on it: in columns that
+    are numbered, since a label may have any name."""
+    columns = [f"_{i}" for i in range(len(said[0]))]
     drawn = []
     for kind, which in static.kinds(points).items():
         mark = style.MARKERS[kind]
         chosen = np.flatnonzero(which)
-        data = {name: [said[i][name] for i in chosen] for name in said[0]}
+        texts = {column: [said[i][n][1] for i in chosen] for n, column in enumerate(columns)}
         drawn.append(
             plot.scatter(
                 "x",
                 "y",
-                source=models.ColumnDataSource({"x": points.x[chosen], "y": y[chosen], **data}),
+                source=models.ColumnDataSource({"x": points.x[chosen], "y": y[chosen], **texts}),
                 marker={"o": "circle", "x": "x"}[mark["marker"]],
                 size=PIXELS * mark["markersize"] * 1.4,  # to be hit more easily
                 line_color=to_hex(mark["color"]),
@@ -205,12 +209,13 @@ def _draw_points(
                 legend_label="Fit failed" if kind == "failed" else f"Signal {kind}",
             )
         )
-    tooltips = [(name, f"@{{{name}}}") for name in said[0]]
+    names = [name for name, _ in said[0]]
+    tooltips = [(name, f"@{column}") for name, column in zip(names, columns, strict=True)]
     plot.add_tools(models.HoverTool(renderers=drawn, tooltips=tooltips))
 
 
 def about(row: Row, limits: Row | None) -> Iterator[tuple[str, str]]:
-    """What is said of a point, by name."""
+    """What is said of a point: names, one of which may stand twice, and texts."""
     yield "point", row["name"]
     yield from ((label, pages.short(row[label])) for label in row if label not in OWN)
     if "region" in row:
