@@ -252,6 +252,15 @@ def test_an_analysis_without_content_or_with_the_name_of_a_rule_is_refused(
     assert re.search(expected, refusal(shipped))
 
 
+def test_a_plane_without_content_is_refused_also_where_another_analysis_takes_it_over(
+    shipped: dict[str, Any],
+) -> None:
+    shipped["analyses"]["sbottom"]["planes"]["m60"] = None
+    shipped["analyses"]["mine"] = {"background_of": "sbottom", "signal": {"yields": "mine.csv"}}
+    expected = "config key analyses/mine/planes/m60: None is not of type 'object'"
+    assert refusal(shipped).startswith(expected)
+
+
 def test_a_name_that_no_folder_can_have_is_refused(shipped: dict[str, Any]) -> None:
     slash = copy.deepcopy(shipped)
     slash["analyses"]["5x/y"] = slash["analyses"].pop("1Lbb")

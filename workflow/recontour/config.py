@@ -299,7 +299,8 @@ def _inherit(analyses: Any) -> None:
                 if key == "planes" and isinstance(entry[key], dict):
                     for plane in entry[key].values():
                         for own in ("labels", "published", "tolerance"):
-                            plane.pop(own, None)
+                            if isinstance(plane, dict):
+                                plane.pop(own, None)
         entry.setdefault("title", f"{name}, background of {base.get('title')}")
 
 
