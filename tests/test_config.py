@@ -135,6 +135,17 @@ def test_numbers_within_a_key_may_come_as_texts_as_from_the_command_line(
     assert found["doi"] == "https://doi.org"
 
 
+def test_whole_numbers_may_come_with_a_decimal_point(shipped: dict[str, Any]) -> None:
+    broken = copy.deepcopy(shipped) | {"points_per_job": 2.5}
+    assert "2.5 is not of type 'integer'" in refusal(broken)
+    shipped |= {"points_per_job": 1e2, "tolerate_failed_points": "2.0"}
+    likelihood = shipped["analyses"]["1Lbb"]["likelihood"] | {"size": 2616683.0}
+    shipped["analyses"]["1Lbb"]["likelihood"] = likelihood
+    config.complete(shipped)
+    found = [shipped[key] for key in ("points_per_job", "tolerate_failed_points")]
+    assert repr([*found, likelihood["size"]]) == "[100, 2, 2616683]"
+
+
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf"), ".nan", ".inf"])
 @pytest.mark.parametrize(
     ("key", "inner"), [("network", "timeout"), ("archive_limits", "ratio"), ("tolerance", "median")]

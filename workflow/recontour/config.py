@@ -381,8 +381,8 @@ def _name_message(error: ValidationError, where: str) -> str:
 
 def _read_texts(value: Any, rules: Mapping[str, Any]) -> None:
     """Read numbers, true and false where the schema has them and the command line gave texts, as
-    Snakemake does within `--config key={...}`, and one text as the list of it, and leave out what
-    has nothing after the colon, in place."""
+    Snakemake does within `--config key={...}`, one text as the list of it, and 5.0 as the whole
+    number that it is, and leave out what has nothing after the colon, in place."""
     if not isinstance(value, dict):
         return
     for key, content in [*value.items()]:
@@ -399,6 +399,9 @@ def _read_texts(value: Any, rules: Mapping[str, Any]) -> None:
                 value[key] = yaml.safe_load(content)
         elif rule.get("type") == "array" and isinstance(content, str):
             value[key] = [content] if content else []
+        number = value.get(key)
+        if rule.get("type") == "integer" and isinstance(number, float) and number.is_integer():
+            value[key] = int(number)
         _read_texts(content, rule)
 
 
