@@ -163,6 +163,13 @@ def test_a_point_is_not_selected_by_a_value_that_is_not_finite(shipped: dict[str
     assert "config key select/0/1: found nan" in refusal(shipped)
 
 
+def test_a_line_break_after_a_checksum_does_not_count(shipped: dict[str, Any]) -> None:
+    likelihood = shipped["analyses"]["1Lbb"]["likelihood"]
+    sha256, likelihood["sha256"] = likelihood["sha256"], likelihood["sha256"] + "\n"
+    config.complete(shipped)
+    assert likelihood["sha256"] == sha256
+
+
 def test_a_text_that_is_no_number_is_shown(shipped: dict[str, Any]) -> None:
     shipped["network"] = {"attempts": "["}
     assert "config key network/attempts: '[' is not of type 'integer'" in refusal(shipped)
@@ -223,11 +230,8 @@ def test_all_points_are_computed_whatever_an_analysis_selects_itself(
     assert config.scans(shipped | {"select": "all"}, ROOT)["1Lbb"].points == everything
 
 
-@pytest.mark.parametrize("nothing", [[], ""])
-def test_an_empty_selection_leaves_what_each_analysis_selects(
-    shipped: dict[str, Any], nothing: object
-) -> None:
-    shipped["select"] = nothing
+def test_an_empty_selection_leaves_what_each_analysis_selects(shipped: dict[str, Any]) -> None:
+    shipped["select"] = ""
     shipped["analyses"]["1Lbb"]["select"] = [[900, 250]]
     config.complete(shipped)
     assert len(config.scans(shipped, ROOT)["1Lbb"].points) == 1
@@ -276,6 +280,8 @@ def test_a_name_that_no_folder_can_have_is_refused(shipped: dict[str, Any]) -> N
     slash = copy.deepcopy(shipped)
     slash["analyses"]["5x/y"] = slash["analyses"].pop("1Lbb")
     assert 'analyses: found the name "5x/y"; expected a name of letters' in refusal(slash)
+    with pytest.raises(UserError, match=r'found the name "mine\\n"; expected a name of letters'):
+        config.check_name("mine\n")
     planes = shipped["analyses"]["sbottom"]["planes"]
     planes["logs"] = planes.pop("m60")
     assert 'planes: found the name "logs", which the workflow needs' in refusal(shipped)

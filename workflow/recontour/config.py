@@ -382,7 +382,8 @@ def _name_message(error: ValidationError, where: str) -> str:
 def _read_texts(value: Any, rules: Mapping[str, Any]) -> None:
     """Read numbers, true and false where the schema has them and the command line gave texts, as
     Snakemake does within `--config key={...}`, one text as the list of it, and 5.0 as the whole
-    number that it is, and leave out what has nothing after the colon, in place."""
+    number that it is; drop blanks and line breaks around a text that has to match a pattern, and
+    leave out what has nothing after the colon, in place."""
     if not isinstance(value, dict):
         return
     for key, content in [*value.items()]:
@@ -399,6 +400,8 @@ def _read_texts(value: Any, rules: Mapping[str, Any]) -> None:
                 value[key] = yaml.safe_load(content)
         elif rule.get("type") == "array" and isinstance(content, str):
             value[key] = [content] if content else []
+        elif "pattern" in rule and isinstance(content, str):
+            value[key] = content.strip()
         number = value.get(key)
         if rule.get("type") == "integer" and isinstance(number, float) and number.is_integer():
             value[key] = int(number)

@@ -22,7 +22,7 @@ rule fetch_likelihood:
         network=network,
     shell:
         "{params.run}/fetch_likelihood.py --doi {params.doi:q} --size {params.size}"
-        " --sha256 {params.sha256} --mirror={params.mirror:q} --network {params.network:q}"
+        " --sha256 {params.sha256:q} --mirror={params.mirror:q} --network {params.network:q}"
         " --output {output.archive:q} --record {output.record:q} > {log:q} 2>&1"
 
 
@@ -47,6 +47,6 @@ rule fetch_table:
         network=network,
     shell:
         "{params.run}/fetch_table.py --doi {params.doi:q} --inspire {params.inspire:q}"
-        " --table {params.table:q} --version {params.version} --digest {params.digest}"
+        " --table {params.table:q} --version {params.version} --digest {params.digest:q}"
         " --mirror={params.mirror:q} --network {params.network:q}"
         " --output {output.table:q} --record {output.record:q} > {log:q} 2>&1"
