@@ -36,9 +36,10 @@ class Background:
         self._spec = spec  # keeps the samples alive, so that their ids stay theirs
         self._measurement = measurement
         self._codes = interpolation_codes(modifier_settings)
+        self._own = channels_by_name(spec)
         self._samples: dict[int, Sample] = {
             id(sample): read_sample(sample, channel)
-            for channel, samples in channels_by_name(spec).items()
+            for channel, samples in self._own.items()
             for sample in samples.values()
         }
         self._best: dict[frozenset[str], dict[str, float]] = {}
@@ -59,7 +60,30 @@ class Background:
         for i, label in enumerate(model.parameters.labels):
             if label in best and not model.parameters.fixed[i]:
                 start[0, i] = best[label]
-        return replace(model, start=start)
+        return replace(
+            model, start=start, started_at_best=bool(best) and self._is_under(spec, model)
+        )
+
+    def _is_under(self, spec: Mapping[str, Any], model: Model) -> bool:
+        """Whether `spec` is the background in some of its channels, but for samples that vanish
+        without the POI: then its fit without signal is the background's own."""
+        parts = [{**self._spec, "channels": []}, {**spec, "channels": []}]
+        for part in parts:
+            part["observations"] = [
+                entry for entry in part["observations"] if entry["name"] in model.channels
+            ]
+        if parts[0] != parts[1]:
+            return False
+        for channel in spec["channels"]:
+            own = dict(self._own.get(channel["name"], {}))
+            for sample in channel["samples"]:
+                if own.get(sample["name"]) == sample:
+                    del own[sample["name"]]
+                elif sample["name"] in own or not _scales_with(sample, model.poi_name):
+                    return False
+            if own:
+                return False
+        return True
 
     def _compile(self, spec: Mapping[str, Any]) -> Model:
         return assemble(spec, self._measurement, self._codes, self._samples, self._known)
@@ -79,3 +103,8 @@ class Background:
                 labels = model.parameters.labels
                 self._best[channels] = dict(zip(labels, best.x[0].tolist(), strict=True))
         return self._best[channels]
+
+
+def _scales_with(sample: Mapping[str, Any], poi: str | None) -> bool:
+    """Whether the POI is a normalisation of the sample."""
+    return any(m["type"] == "normfactor" and m["name"] == poi for m in sample["modifiers"])

@@ -159,10 +159,10 @@ def conditional(
 
 
 def background_fit(model: Model, data: Data, mu: float) -> tuple[Problem, Fits]:
-    """Fit that Asimov data come from, to one row of `data` with the POI at `mu`; where it starts
-    from the fit of the background alone (see `background.Background`), that was a thorough one."""
-    fitted = mu == 0.0 and not np.array_equal(model.start, model.parameters.init[None])
-    return conditional(model, data, mu, [model.start], thorough=not fitted)
+    """Fit that Asimov data come from, to one row of `data` with the POI at `mu`; a thorough one,
+    but where that of the background alone was, which it starts from (`background.Background`)."""
+    found = mu == 0.0 and model.started_at_best
+    return conditional(model, data, mu, [model.start], thorough=not found)
 
 
 def tested_and_free(

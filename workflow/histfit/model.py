@@ -43,6 +43,7 @@ class Model:
         samples: (channel, sample) of each of the G groups of cells
         parameters: names, start values, bounds and constraints
         start: where background-only fits start, (1, P)
+        started_at_best: whether that is the best fit without signal, found by thorough searches
         poi_name, poi: name and index of the parameter of interest, None if the model has none
         observed: counts (B,)
         floor: what the rate of a bin without events may fall to: 0, or less where the nominal
@@ -59,6 +60,7 @@ class Model:
     samples: tuple[tuple[str, str], ...]
     parameters: par.Parameters
     start: Array
+    started_at_best: bool
     poi_name: str | None
     poi: int | None
     observed: Array
@@ -210,6 +212,7 @@ def assemble(
         samples=tuple((p.channel, p.name) for p in placed),
         parameters=parameters,
         start=parameters.init[None],
+        started_at_best=False,
         poi_name=None if poi is None else parameters.labels[poi],
         poi=poi,
         observed=observed,
