@@ -257,6 +257,13 @@ def test_unknown_test_statistics_and_codes_are_refused() -> None:
         histfit.compile_model(valid(), None, {"normsys": {"interpcode": "code3"}})
     with pytest.raises(histfit.InvalidWorkspace, match="'lumi'"):
         histfit.compile_model(valid(), None, {"lumi": {"interpcode": "code1"}})
+    with pytest.raises(histfit.InvalidWorkspace, match=r"'interpcod'; expected interpcode"):
+        histfit.compile_model(valid(), None, {"normsys": {"interpcod": "code4"}})
+
+
+def test_another_version_of_the_schema_is_refused() -> None:
+    with pytest.raises(histfit.InvalidWorkspace, match=r"version '2\.0\.0'; expected '1\.0\.0'"):
+        histfit.compile_model(valid() | {"version": "2.0.0"})
 
 
 ODD: list[Any] = [None, True, -1.0, 0.0, 1e300, 1e-300, float("nan"), float("inf"), "", "mu", "5"]

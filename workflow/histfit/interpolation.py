@@ -56,6 +56,11 @@ def interpolation_codes(settings: Mapping[str, Mapping[str, str]] | None) -> tup
             raise InvalidWorkspace(
                 f"modifier settings: found '{modifier}'; expected {' or '.join(known)}"
             )
+        unknown = [key for key in setting if key != "interpcode"]
+        if unknown:
+            raise InvalidWorkspace(
+                f"modifier settings, {modifier}: found '{unknown[0]}'; expected interpcode"
+            )
         code = setting.get("interpcode", codes[modifier])
         if code not in known[modifier]:
             raise InvalidWorkspace(

@@ -17,6 +17,9 @@ from .arrays import Array
 from .errors import InvalidWorkspace
 from .interpolation import code4_coefficients, log_factors
 
+VERSION = "1.0.0"
+"""Of pyhf's schema for workspaces."""
+
 BINWISE = ("shapefactor", "shapesys", "staterror")
 SCALAR = ("lumi", "normfactor")
 INTERPOLATED = ("histosys", "normsys")
@@ -161,6 +164,9 @@ def read_measurement(spec: Mapping[str, Any], name: str | None) -> Measurement:
 
 def channels_by_name(spec: Mapping[str, Any]) -> dict[str, dict[str, Mapping[str, Any]]]:
     """The samples of every channel: {channel: {sample: spec}}, both in name order as in pyhf."""
+    version = spec.get("version", VERSION) if isinstance(spec, Mapping) else VERSION
+    if version != VERSION:
+        _fail("the workspace", f"version {version!r:.40}", f"'{VERSION}'")
     channels: dict[str, dict[str, Mapping[str, Any]]] = {}
     for channel in _list(_get(spec, "channels", "the workspace"), "channels"):
         name = _text(channel, "name", "a channel")
