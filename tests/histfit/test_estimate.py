@@ -231,6 +231,26 @@ def test_a_signal_strength_to_hold_must_be_finite(mu: float) -> None:
         yields(counting(12.0, 50.0, 71.0), mu)
 
 
+def test_a_parameter_where_both_branches_meet_with_one_slope_is_at_no_kink() -> None:
+    """A straight histosys, whose σ is that of its constraint and the bin together, and a systematic
+    of the signal, which does nothing at μ = 0."""
+    shape = histosys("straight", [45.0], [55.0])
+    spec = workspace(
+        {
+            "SR": [
+                sample("bkg", [50.0], shape),
+                sample("sig", [12.0], normfactor("mu"), normsys("xs", 0.8, 1.3)),
+            ]
+        },
+        {"SR": [50.0]},
+    )
+    codes = {"histosys": {"interpcode": "code0"}, "normsys": {"interpcode": "code1"}}
+    result = estimate(histfit.compile_model(spec, modifier_settings=codes), 0.0)
+    assert (result["straight"].value, result["xs"].value) == (0.0, 0.0)
+    assert result["straight"].uncertainty == pytest.approx((1.0 + 5.0**2 / 50.0) ** -0.5)
+    assert result["xs"].uncertainty == pytest.approx(1.0)
+
+
 def test_a_parameter_at_a_kink_has_no_uncertainty() -> None:
     # hi and lo both add 10 %: with code1 the minimum is where the two branches meet
     spec = counting(12.0, 50.0, 44.0, normsys("one_sided", 1.1, 1.1))

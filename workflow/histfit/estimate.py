@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .arrays import Array, Index
+from .arrays import Array, Flags, Index, any_of
 from .errors import FitError
 from .fit import Fit, Fits, demand_converged, observed_data, polished, report
 from .hypotheses import (
@@ -101,8 +101,8 @@ def estimate(
 
     Args:
         spec: a workspace in pyhf's schema, or a compiled model.
-        mu: hold the POI at this value (0 for a background-only fit). If not given, it is free, or
-            where the measurement fixes it.
+        mu: hold the POI, if there is one, at this value (0 for a background-only fit). If not
+            given, it is free, or where the measurement fixes it.
         poi_bounds: range of the POI in a free fit, by default the model's.
 
     Raises:
@@ -112,11 +112,11 @@ def estimate(
             minimum to expand about.
     """
     model = as_model(spec)
+    if mu is not None:
+        mu = finite(mu)
     if model.poi is None:
         mu = None
-    elif mu is not None:
-        mu = finite(mu)
-    elif model.parameters.fixed[model.poi]:
+    elif mu is None and model.parameters.fixed[model.poi]:
         mu = float(model.parameters.init[model.poi])
     what, fits = best_fit(model, mu, poi_bounds)
     demand_possible(what, fits, 0)
@@ -189,9 +189,9 @@ def prior(model: Model) -> tuple[Array, Array]:
 
 def _status(problem: Problem, x: Array, fit: Fit) -> list[Status]:
     """The status of every parameter as far as it can be told without the Hessian."""
-    kink = problem.model.kinked & (x == 0.0)
+    kinks = _kinks(problem, x)
     status: list[Status] = []
-    for label, fixed, at_kink in zip(fit.labels, problem.fixed[0], kink, strict=True):
+    for label, fixed, at_kink in zip(fit.labels, problem.fixed[0], kinks, strict=True):
         if fixed:
             status.append("fixed")
         elif label in fit.at_bound:
@@ -201,9 +201,22 @@ def _status(problem: Problem, x: Array, fit: Fit) -> list[Status]:
     return status
 
 
-def _derivatives(problem: Problem, x: Array) -> tuple[Array, Array]:
-    """Hessian (P, P) and gradient (P,) of the likelihood itself at `x` (1, P)."""
-    side = np.where(x < 0.0, -1.0, 1.0)
+def _kinks(problem: Problem, x: Array) -> Flags:
+    """Parameters that stand at a kink of the likelihood at `x` (P,): slopes differ by more than
+    what the fit leaves of them."""
+    kinks = np.asarray(problem.model.kinked & (x == 0.0))
+    if not any_of(kinks):
+        return kinks
+    hessian, right = _derivatives(problem, x[None])
+    _, left = _derivatives(problem, x[None], at_zero=-1.0)
+    gain = 0.5 * (right - left) ** 2 / np.maximum(hessian.diagonal(), FLOOR)
+    return np.asarray(kinks & (gain > EDM_TOLERANCE))
+
+
+def _derivatives(problem: Problem, x: Array, at_zero: float = 1.0) -> tuple[Array, Array]:
+    """Hessian (P, P) and gradient (P,) of the likelihood itself at `x` (1, P); on which side of a
+    kink, where a parameter is 0, is said by a sign."""
+    side = np.where(x == 0.0, at_zero, np.sign(x))
     no_wall = np.zeros_like(problem.data.counts)
     at = evaluate(problem.model, x, problem.data, side, no_wall, least=FAINTEST)
     return hessians(problem.model, at).exact[0], at.gradient[0]
