@@ -117,6 +117,25 @@ def search() -> Spec:
     )
 
 
+def exchangeable(**inits: float) -> Spec:
+    """Two regions of a bin each, in which two backgrounds can take each other's place: a lowers
+    their sum in CR where there is much of b1, and raises it where there is much of b2."""
+    shape, width = histosys("a", [273.0], [191.0]), staterror("st", [38.5])
+    regions = {
+        "SR": [
+            sample("s", [12.0], normfactor("mu")),
+            sample("b1", [51.3], normfactor("k1")),
+            sample("b2", [12.5], normfactor("k2")),
+        ],
+        "CR": [
+            sample("b1", [237.0], normfactor("k1"), shape, width),
+            sample("b2", [65.8], normfactor("k2"), normsys("a", 0.753, 1.23)),
+        ],
+    }
+    config = [{"name": name, "inits": [value]} for name, value in inits.items()]
+    return workspace(regions, {"SR": [34.0], "CR": [274.0]}, "mu", config)
+
+
 def random_workspace(seed: int, *, bins: int = 4, scale: float = 50.0, kinds: str = "all") -> Spec:
     """Channels, samples and modifiers of every type, correlated at random.
 

@@ -9,13 +9,16 @@ import histfit
 import jsonpatch
 import numpy as np
 import pytest
-from histfit.fit import at_poi, expected_data, observed_data, problem, solve
+from histfit.fit import at_poi, expected_data, observed_data, problem, solve, tried_again
 from histfit.likelihood import Data, log_likelihood, saturated_nll
+from histfit.minimize import minimize
+from histfit.minimum import Minimum, Problem
 from models import (
     KINKED,
     Array,
     Spec,
     counterpart,
+    exchangeable,
     histosys,
     lumi,
     normfactor,
@@ -138,25 +141,6 @@ def test_the_free_fit_of_two_published_points_is_the_lower_one_of_two(
     assert ours <= lowest(model, data, None, 0, 20) + 1e-7
 
 
-def exchangeable(**inits: float) -> Spec:
-    """Two regions of a bin each, in which two backgrounds can take each other's place: a lowers
-    their sum in CR where there is much of b1, and raises it where there is much of b2."""
-    shape, width = histosys("a", [273.0], [191.0]), staterror("st", [38.5])
-    regions = {
-        "SR": [
-            sample("s", [12.0], normfactor("mu")),
-            sample("b1", [51.3], normfactor("k1")),
-            sample("b2", [12.5], normfactor("k2")),
-        ],
-        "CR": [
-            sample("b1", [237.0], normfactor("k1"), shape, width),
-            sample("b2", [65.8], normfactor("k2"), normsys("a", 0.753, 1.23)),
-        ],
-    }
-    config = [{"name": name, "inits": [value]} for name, value in inits.items()]
-    return workspace(regions, {"SR": [34.0], "CR": [274.0]}, "mu", config)
-
-
 @pytest.mark.parametrize("inits", [{}, {"k2": 3.0}, {"a": 1.2}, {"k1": 0.0, "k2": 3.2, "a": 1.2}])
 def test_normalisations_that_can_take_each_others_place_are_tried_with_other_sizes(
     inits: dict[str, float],
@@ -174,6 +158,44 @@ def test_normalisations_that_can_take_each_others_place_are_tried_with_other_siz
     assert background["k1"] == 0.0
     assert result.CLs_obs == pytest.approx(0.0560285, abs=1e-6)
     assert histfit.upper_limit(model).observed == pytest.approx(1.0318929, abs=1e-6)
+
+
+def test_normalisations_in_other_units_are_tried_with_other_sizes_of_these() -> None:
+    spec = exchangeable(k1=100.0, k2=100.0)
+    for channel in spec["channels"]:
+        for one in channel["samples"][-2:]:
+            one["data"] = [0.01 * n for n in one["data"]]
+            for modifier in one["modifiers"]:
+                if modifier["type"] == "histosys":
+                    modifier["data"] = {k: [0.01 * v[0]] for k, v in modifier["data"].items()}
+                if modifier["type"] == "staterror":
+                    modifier["data"] = [0.01 * modifier["data"][0]]
+    for config in spec["measurements"][0]["config"]["parameters"]:
+        config["bounds"] = [[0.0, 1000.0]]
+    model = histfit.compile_model(spec)
+    assert model.loose.tolist() == histfit.compile_model(exchangeable()).loose.tolist()
+    assert histfit.hypotest(model).CLs_obs == pytest.approx(0.0560285, abs=1e-6)
+
+
+def test_a_search_that_did_not_converge_counts_for_what_the_likelihood_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Walls and extensions make the objective of such a search smaller than it is."""
+    model = histfit.compile_model(exchangeable())
+    what = problem(model, observed_data(model), held=True)
+    known = solve(what, [at_poi(model, model.start, 0.0)])
+    value = known.value.tolist()
+
+    def lost(problem: Problem, start: Array, known: Minimum | None = None) -> Minimum:
+        found = minimize(problem, start)
+        found.converged[...] = False
+        found.x[...] = start
+        found.value[...] = -1.0
+        return found
+
+    monkeypatch.setattr("histfit.fit._minimize", lost)
+    assert not tried_again(what, known, model.parameters.init[None])
+    assert known.value.tolist() == value and known.minimum.converged.all()
 
 
 def test_in_large_models_only_the_background_is_tried_with_other_sizes(

@@ -311,5 +311,6 @@ def test_no_number_where_toys_cannot_give_one() -> None:
 
 def test_without_signal_nothing_is_excluded() -> None:
     spec = workspace({"SR": [sample("bkg", [9.0], normsys("a", 0.9, 1.1))]}, {"SR": [7.0]}, poi="")
-    result = throw_toys(spec, toys=20).hypotest()
+    with pytest.warns(UserWarning, match="there is no signal to test"):
+        result = throw_toys(spec, toys=20).hypotest()
     assert (result.CLs_obs, *result.CLs_exp) == (1.0,) * 6

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .arrays import Array, Flags, Index
+from .arrays import Array, Flags, Index, any_of
 from .parameters import Parameters
 
 THREAT = 3.0
@@ -32,7 +32,7 @@ to do the same is no threat. (Of 1080 random models, 32 searches found a lower m
 is smooth; the least that was left there was 0.057.)"""
 
 FREE = 10.0
-"""Width of the constraint that stands for none; counts for factors around 1."""
+"""Width of the constraint that stands for none, in units of a factor's expected size."""
 
 MOST = 1e6
 """Effects are taken to be of at most so many σ of the events."""
@@ -87,6 +87,10 @@ def threats(
 
     Arrays are those of `model.Model`; `scales` are the normsys scales at +1 and −1, (2, K, C).
     """
+    sizes = _sizes(parameters, poi, scales.shape[1])
+    if any_of(sizes != 1.0):
+        expected = np.multiply.reduce(np.where(incidence > 0.0, sizes[:, None], 1.0), axis=0)
+        nominal, shifts = nominal * expected, shifts * expected
     up, down, either_way, events = _effects(observed, nominal, shifts, scales, bin_starts)
     bend = np.zeros(len(parameters.labels))
     bend[: len(up)] = (0.25 * (up + down) ** 2 / events).sum(axis=1)
@@ -127,6 +131,16 @@ def _effects(
     up, down = np.add.reduceat(cells, bin_starts, axis=2)
     events = np.maximum(np.maximum(observed, np.add.reduceat(nominal, bin_starts)), 1.0)
     return _Effects(up, down, 0.5 * (cells[0] - cells[1]), events)
+
+
+def _sizes(parameters: Parameters, poi: int | None, first: int) -> Array:
+    """The factors, from parameter number `first` on, as they are expected to be: at their initial
+    values; the POI, and what starts at 0, at 1."""
+    sizes = np.abs(parameters.init[first:])
+    sizes[(sizes == 0.0) & ~parameters.fixed[first:]] = 1.0
+    if poi is not None and poi >= first:
+        sizes[poi - first] = 1.0
+    return sizes
 
 
 def _free_normalisations(parameters: Parameters, poi: int | None, first: int) -> Index:

@@ -313,10 +313,10 @@ def _inherited(problem: Problem, best: Minimum, kin: Index, rows: Index) -> Sear
 
 
 def _raised(problem: Problem, x: Array, rows: Index, loose: int) -> Array:
-    """The suggested initial values with a `loose` normalisation `RAISED`, for some `rows` of fits,
-    and what is fixed in them as at `x` (n, P); (n, P)."""
+    """The suggested initial values, that of a `loose` normalisation times `RAISED`, for some `rows`
+    of fits, and what is fixed in them as at `x` (n, P); (n, P)."""
     init = problem.model.parameters.init.copy()
-    init[loose] = RAISED
+    init[loose] = RAISED * (init[loose] or 1.0)
     return np.where(problem.fixed[rows], x, init)
 
 
@@ -354,7 +354,9 @@ def _search_again(problem: Problem, fits: Fits, searches: list[Search]) -> Flags
     if not searches:
         return improved
     every, points = (np.concatenate(parts) for parts in zip(*searches, strict=True))
-    found = _minimize(problem.take(every), points, best.take(every))
+    searched = problem.take(every)
+    found = _minimize(searched, points, best.take(every))
+    _give_back(searched, found)
     first = 0
     for rows, _ in searches:
         other = found.take(np.arange(first, first + len(rows)))
@@ -368,6 +370,17 @@ def _search_again(problem: Problem, fits: Fits, searches: list[Search]) -> Flags
         other.iterations[...] = best.iterations[rows]
         best.put(rows[lower], other.take(lower.nonzero()[0]))
     return improved
+
+
+def _give_back(problem: Problem, found: Minimum) -> None:
+    """Take from searches that did not converge what helps to minimize: walls and extensions may
+    make their objective smaller than it is, and then look better than a minimum that is one."""
+    rows = (~found.converged & np.isfinite(found.value)).nonzero()[0]
+    if len(rows):
+        data, below = problem.take(rows).data, problem.model.floor - found.bins[rows]
+        negative = np.where(data.counts == 0.0, np.maximum(below, 0.0), 0.0)
+        value = deviance(problem.model, found.x[rows], data)
+        found.value[rows] = value + negative.sum(axis=1)
 
 
 def report(problem: Problem, fits: Fits) -> list[Fit]:

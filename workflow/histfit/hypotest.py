@@ -86,12 +86,7 @@ def hypotest(
     """
     model = as_model(spec)
     result = asymptotic_test(model, mu, test_stat, poi_bounds)
-    if not model.has_signal:
-        warnings.warn(
-            "no events scale with the parameter of interest of the measurement: there is no signal "
-            "to test, and CLs is 1",
-            stacklevel=2,
-        )
+    warn_of_no_signal(model)
     warn_of_bound(test_stat, model, result.fits["free"])
     return result
 
@@ -132,6 +127,16 @@ def asymptotic_test(
         has_signal=model.has_signal,
         fits=found.reports,
     )
+
+
+def warn_of_no_signal(model: Model) -> None:
+    """Warn that there is nothing to test, if that is so."""
+    if not model.has_signal:
+        warnings.warn(
+            "no events scale with the parameter of interest of the measurement: there is no signal "
+            "to test, and CLs is 1",
+            stacklevel=3,
+        )
 
 
 def warn_of_bound(test_stat: str, model: Model, free: Fit) -> None:

@@ -25,7 +25,7 @@ from scipy.special import ndtr
 from .arrays import Array, any_of
 from .errors import InvalidWorkspace
 from .fit import at_poi, expected_data, problem, solve
-from .hypotest import N_SIGMA, HypoTest, asymptotic_test, test_statistic
+from .hypotest import N_SIGMA, HypoTest, asymptotic_test, test_statistic, warn_of_no_signal
 from .hypotheses import ABOVE, bin_label, free_range, in_range
 from .likelihood import Data, expected_bins
 from .minimize import SAME_MINIMUM
@@ -184,6 +184,7 @@ def throw_toys(
             "0 and with toys below 2^63, and 0 to 2^64 - 1"
         )
     observed = asymptotic_test(model, mu, test_stat, poi_bounds)
+    warn_of_no_signal(model)
     poi_range = free_range(model, poi_bounds, test_stat)
     truths = [observed.fits[name].values[None] for name in ("conditional", "background")]
     for truth in truths:
