@@ -50,6 +50,21 @@ def test_snakemakes_lock_is_removed_after_a_kill_and_only_then(folder: Path) -> 
     assert not lock.exists()
 
 
+@pytest.mark.parametrize("holder", ["jobs elsewhere", "another host"])
+def test_snakemakes_lock_stays_where_jobs_of_a_killed_run_may_go_on(
+    folder: Path, holder: str
+) -> None:
+    lock = left_by_snakemake(folder)
+    node = os.uname().nodename if holder == "jobs elsewhere" else "login1"
+    kind = holder if holder == "jobs elsewhere" else "jobs here"
+    (folder / ".snakemake/recontour.lock").write_text(f"process 4242 on {node}, {kind}\n")
+    run = Run()
+    assert run.alone()
+    (note,) = run.tidy(folder / "results", [], {})
+    assert "see to it that nothing of it goes on" in note
+    assert lock.exists()
+
+
 def test_where_a_file_system_has_no_locks_snakemakes_own_one_stays(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

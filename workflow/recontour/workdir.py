@@ -21,12 +21,20 @@ class Run:
     """One run of the workflow in the present folder.
 
     The kernel takes its lock back when the process ends, be it by SIGKILL. So, unlike Snakemake's
-    own lock, nobody ever has to remove it, and whoever holds it knows that no other run is alive.
+    own lock, nobody ever has to remove it, and whoever holds it knows that no other run on this
+    host is alive.
+
+    Attributes:
+        began: when it took the lock, by the clock of the file system; a Unix time
     """
 
-    def __init__(self) -> None:
+    def __init__(self, jobs_elsewhere: bool = False) -> None:
+        self.began = time.time()
         self._lock: IO[str] | None = None
+        self._holder = f"process {os.getpid()} on {os.uname().nodename}"
+        self._kind = "jobs elsewhere" if jobs_elsewhere else "jobs here"
         self._killed = False  # did the run before this one end without saying so?
+        self._outlived = False  # may jobs of that one, or it itself, be alive elsewhere?
 
     def alone(self) -> bool:
         """Take the lock. False if another run has it."""
@@ -44,10 +52,14 @@ class Run:
             return True
         self._lock = lock
         lock.seek(0)
-        self._killed = bool(lock.read())
+        before = lock.read()
+        self._killed = bool(before)
+        here = f" on {os.uname().nodename}, jobs here\n"
+        self._outlived = self._killed and not before.endswith(here)
         lock.truncate(0)
-        lock.write(f"process {os.getpid()} on {os.uname().nodename}\n")
+        lock.write(f"{self._holder}, {self._kind}\n")
         lock.flush()
+        self.began = os.fstat(lock.fileno()).st_mtime
         atexit.register(lock.truncate, 0)
         return True
 
@@ -64,8 +76,14 @@ class Run:
         """Remove the lock that a killed run has left, set damaged results aside so that they are
         made again (also those of the `dependents` of an analysis, by their names), and let no file
         be from the future. Only for the run that is `alone`. Yields notes."""
-        if self._killed:
-            for lock in (SNAKEMAKE / "locks").glob("*.lock"):
+        locks = list((SNAKEMAKE / "locks").glob("*.lock")) if self._killed else []
+        if locks and self._outlived:
+            yield (
+                "the run before this one was killed, and had jobs on a cluster, or was on another "
+                "host: see to it that nothing of it goes on, then snakemake --unlock"
+            )
+        else:
+            for lock in locks:
                 lock.unlink()
         for analysis in sorted(path for path in results.glob("*") if path.is_dir()):
             using = [results / name for name in dependents.get(analysis.name, ())]
