@@ -90,10 +90,12 @@ def test_a_second_run_has_nothing_to_do(demo: Path) -> None:
 
 
 def test_a_changed_formula_repeats_the_fits_and_a_changed_style_the_figure(demo: Path) -> None:
-    def jobs_after_a_change_of(module: str) -> dict[str, int]:
+    def jobs_after_a_change_of(module: str, *, older: bool = False) -> dict[str, int]:
         path = demo / "workflow" / module
         before = path.read_text(encoding="utf-8")
         path.write_text(before + "\nCHANGED = True\n", encoding="utf-8")
+        if older:  # as tar and rsync leave it
+            os.utime(path, (1e9, 1e9))
         try:
             return planned(snakemake(demo, "-n", "demo", project=demo).stdout)
         finally:
@@ -104,6 +106,7 @@ def test_a_changed_formula_repeats_the_fits_and_a_changed_style_the_figure(demo:
     fits = jobs_after_a_change_of("histfit/interpolation.py")
     assert fits.keys() >= {"hypotest", "aggregate", "contour", "compare", "plot", "summary"}
     assert not fits.keys() & {"fetch_likelihood", "fetch_table", "verify"}
+    assert jobs_after_a_change_of("histfit/interpolation.py", older=True) == fits
 
 
 def test_a_changed_title_repeats_all_that_shows_it_in_one_run(demo: Path) -> None:

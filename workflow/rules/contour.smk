@@ -13,6 +13,7 @@ rule contour:
         "../../envs/environment.yaml"
     params:
         run=run,
+        code=code_contents("contour.py"),
         axes=plane_setting("axes"),
         boundary=plane_setting("boundary"),
         where=plane_setting("where"),
@@ -40,6 +41,7 @@ rule compare:
         "../../envs/environment.yaml"
     params:
         run=run,
+        code=code_contents("compare.py"),
         tolerance=plane_setting("tolerance"),
     shell:
         "{params.run}/compare.py --cls {input.cls:q} --contours {input.contours:q}"
@@ -66,6 +68,7 @@ rule plot:
         "../../envs/environment.yaml"
     params:
         run=run,
+        code=code_contents("plot.py"),
         title=title,
         labels=plane_setting("labels"),
     shell:
@@ -88,6 +91,7 @@ rule cls_plot:
         "../../envs/environment.yaml"
     params:
         run=run,
+        code=code_contents("cls_plot.py"),
         title=title,
         labels=plane_setting("labels"),
     shell:

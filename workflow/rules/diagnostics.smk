@@ -16,6 +16,7 @@ rule diagnostics:
     threads: 1
     params:
         run=run,
+        code=code_contents("diagnostics.py"),
         backgrounds=backgrounds,
         measurement=setting("likelihood", "measurement"),
         title=setting("title"),

@@ -17,6 +17,7 @@ rule export_hepdata:
         "../../envs/environment.yaml"
     params:
         run=run,
+        code=code_contents("export_hepdata.py"),
         title=setting("title"),
         labels=setting("labels"),
         doi=setting("likelihood", "doi"),
@@ -41,6 +42,7 @@ rule export_pyhf:
         "../../envs/environment.yaml"
     params:
         run=run,
+        code=code_contents("export_pyhf.py"),
     shell:
         "{params.run}/export_pyhf.py --cls {input.cls:q} --folder {output:q} > {log:q} 2>&1"
 
@@ -57,6 +59,7 @@ rule export_latex:
         "../../envs/environment.yaml"
     params:
         run=run,
+        code=code_contents("export_latex.py"),
         title=setting("title"),
         headings=headings,
     shell:
@@ -76,6 +79,7 @@ rule export_contours:
         "../../envs/environment.yaml"
     params:
         run=run,
+        code=code_contents("export_contours.py"),
     shell:
         "{params.run}/export_contours.py --contours {input.contours:q} --output {output:q} > {log:q} 2>&1"
 
@@ -93,6 +97,7 @@ rule export_root:
         "../../envs/root.yaml"
     params:
         run=run,
+        code=code_contents("export_root.py"),
     shell:
         "{params.run}/export_root.py --contours {input.contours:q} --output {output:q} > {log:q} 2>&1"
 
@@ -111,6 +116,7 @@ rule export_harvest:
         "../../envs/environment.yaml"
     params:
         run=run,
+        code=code_contents("export_harvest.py"),
         axes=plane_setting("axes"),
         where=plane_setting("where"),
     shell:

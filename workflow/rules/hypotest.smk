@@ -16,6 +16,8 @@ rule hypotest:
     threads: 1
     params:
         run=run,
+        code=code_contents("hypotest.py"),
+        numerics=NUMERICS,
         backgrounds=backgrounds,
         measurement=setting("likelihood", "measurement"),
         contents=contents(cross_sections_to_vary),
@@ -48,6 +50,7 @@ rule aggregate:
         "../../envs/environment.yaml"
     params:
         run=run,
+        code=code_contents("aggregate.py"),
         select=wanted,
         contents=contents(points_given),
     shell:
@@ -70,6 +73,7 @@ rule cls_regions:
         "../../envs/environment.yaml"
     params:
         run=run,
+        code=code_contents("cls_regions.py"),
         select=wanted,
         contents=contents(points_given),
     shell:

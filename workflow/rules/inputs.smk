@@ -1,9 +1,11 @@
 # What rules take, as functions of wildcards: how a program is called, its inputs and parameters.
 
 import functools
+import hashlib
 import json
 import os
 import shlex
+from importlib.metadata import version
 
 
 def run(wildcards, output):
@@ -132,6 +134,9 @@ def signal_files(wildcards):
 
 content = functools.cache(fingerprint)
 
+# Other ones compute other digits. Of an environment or image for jobs, Snakemake sees to changes.
+NUMERICS = " ".join(f"{name} {version(name)}" for name in ("numpy", "scipy"))
+
 
 def contents(*given):
     """What tells apart the contents of a user's files, as a parameter: Snakemake compares times of
@@ -142,6 +147,14 @@ def contents(*given):
         return " ".join(content(str(path)) for path in paths)
 
     return value
+
+
+def code_contents(script):
+    """What tells apart the contents of a program and of the modules that it imports; these may be
+    replaced by older files, too."""
+    paths = imports.sources(WORKFLOW / "scripts" / script, WORKFLOW)
+    sums = " ".join(content(str(path)) for path in paths)
+    return hashlib.sha256(sums.encode()).hexdigest()
 
 
 def wanted(wildcards):

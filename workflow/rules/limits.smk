@@ -15,6 +15,8 @@ rule limits:
     threads: 1
     params:
         run=run,
+        code=code_contents("limits.py"),
+        numerics=NUMERICS,
         backgrounds=backgrounds,
         measurement=setting("likelihood", "measurement"),
         points=batch_points,
@@ -40,6 +42,7 @@ rule limits_table:
         "../../envs/environment.yaml"
     params:
         run=run,
+        code=code_contents("limits_table.py"),
         select=wanted,
         contents=contents(points_given, cross_sections),
     shell:
@@ -68,6 +71,7 @@ rule limits_plot:
         "../../envs/environment.yaml"
     params:
         run=run,
+        code=code_contents("limits_plot.py"),
         title=title,
         labels=plane_setting("labels"),
     shell:
@@ -94,6 +98,7 @@ rule limits_compare:
         "../../envs/environment.yaml"
     params:
         run=run,
+        code=code_contents("limits_compare.py"),
         title=title,
         tolerated=config["tolerate_failed_points"],
     shell:

@@ -22,6 +22,7 @@ rule provenance:
         "../../envs/environment.yaml"
     params:
         run=run,
+        code=code_contents("provenance.py"),
         config=effective_config,
         machine=machine_config,
         contents=contents(points_given, cross_sections),
@@ -54,6 +55,7 @@ rule page:
         "../../envs/environment.yaml"
     params:
         run=run,
+        code=code_contents("page.py"),
         title=setting("title"),
         labels=setting("labels"),
     shell:
@@ -86,6 +88,7 @@ rule interactive:
         "../../envs/environment.yaml"
     params:
         run=run,
+        code=code_contents("interactive.py"),
         title=title,
         labels=plane_setting("labels"),
     shell:
@@ -115,6 +118,7 @@ rule summary:
         "../../envs/environment.yaml"
     params:
         run=run,
+        code=code_contents("summary.py"),
         title=setting("title"),
         tolerated=config["tolerate_failed_points"],
     shell:

@@ -14,6 +14,7 @@ rule signal_points:
         "../../envs/environment.yaml"
     params:
         run=run,
+        code=code_contents("signal_points.py"),
         signal=signal,
         contents=contents(signal_files),
     shell:
@@ -37,6 +38,7 @@ rule verify:
     threads: 4
     params:
         run=run,
+        code=code_contents("verify.py"),
         sha256=setting("likelihood", "sha256"),
         regions=regions,
         signal=signal,

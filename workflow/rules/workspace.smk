@@ -15,6 +15,7 @@ rule workspace:
         "../../envs/environment.yaml"
     params:
         run=run,
+        code=code_contents("workspace.py"),
         backgrounds=backgrounds,
     shell:
         "{params.run}/workspace.py --members {input.members:q} --backgrounds {params.backgrounds:q}"
