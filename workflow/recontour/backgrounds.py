@@ -10,8 +10,8 @@ import histfit
 
 from recontour import patches
 from recontour.errors import UserError
-from recontour.files import read_json
 from recontour.measurements import check_measurement, check_signal
+from recontour.unpacked import read_background
 
 
 class Background:
@@ -54,7 +54,7 @@ def read(members: Path, files: Mapping[str, str], measurement: str) -> dict[str,
     unpacked likelihood. Raises UserError."""
     backgrounds = {}
     for region, file in files.items():
-        spec = read_json(members / file)
+        spec = read_background(members, file)
         check_measurement(measurement, spec, file)
         backgrounds[region] = Background(spec, measurement, file)
     return backgrounds

@@ -36,6 +36,8 @@ def main(function: Callable[[], None]) -> NoReturn:
         message = str(error)
     except OSError as error:
         message = explanation(error)
+    except MemoryError:
+        message = f"{Path(sys.argv[0]).stem}: no memory left for this job; give it more"
     except Exception as error:
         traceback.print_exc()
         program = Path(sys.argv[0]).stem

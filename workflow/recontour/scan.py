@@ -13,7 +13,7 @@ import histfit
 import numpy as np
 import scipy
 
-from recontour import backgrounds, patches, results, selection, unpacked
+from recontour import backgrounds, patches, results, unpacked
 from recontour.errors import UserError
 from recontour.files import sha256
 from recontour.journal import Journal
@@ -42,7 +42,12 @@ def write(
     of the point, the labels of its values and its model, or what `fail` makes of the reason why
     there is none. `inputs` are further files that rows depend on."""
     index = patches.read_index(options.patches, options.points)
-    chosen = selection.select(index.patches, options.points)
+    chosen = index.patches
+    if lost := {*options.points} - {patch.name for patch in chosen}:
+        raise UserError(
+            f"{options.patches}: found no patch of {', '.join(sorted(lost)[:5])}; expected one "
+            "of every point of the job; delete the file and run again"
+        )
     name = Path(options.output).stem
     context = _context(options, index.labels, inputs)
     with Journal(options.journal, name, context, chosen) as journal:
@@ -80,6 +85,8 @@ def _computed(
             row = compute(patch, labels, background.model(workspace, patch.name))
         except (UserError, histfit.HistfitError) as error:
             row = fail(patch, labels, error)
+        except MemoryError:
+            raise  # no fault of the point: on a cluster, the job is repeated with more memory
         except Exception as error:  # whatever it is, it costs no other point its result
             traceback.print_exc()
             row = fail(patch, labels, repr(error))

@@ -40,6 +40,14 @@ def seal_folder(folder: Path, sums: Mapping[Path, str]) -> None:
     _write({folder: "".join(lines)})
 
 
+def sealed_sum(folder: Path, name: str) -> str | None:
+    """The SHA-256 that the file `name` had when its `folder` was sealed, None if it was not."""
+    if not seal_of(folder).exists():
+        return None
+    lines = seal_of(folder).read_text(encoding="utf-8").splitlines()
+    return next((line.split(" ")[1] for line in lines if line.split(" ", 2)[2] == name), None)
+
+
 def set_damaged_aside(
     folder: Path, dependents: Iterable[Path] = ()
 ) -> Iterator[tuple[Path, list[Path]]]:

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 from recontour import patches, selection
 from recontour.errors import UserError, printable
-from recontour.files import read_json
+from recontour.files import read_json, sha256
 from recontour.likelihood import Patch
+from recontour.seals import sealed_sum
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
@@ -23,6 +24,19 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     )
     arguments.add_argument("--patches", required=True, help="CSV file that lists the patches")
     return arguments
+
+
+def read_background(members: Path, file: str) -> Any:
+    """The workspace in a `file` of the likelihood. Raises UserError if that is not the file that
+    was verified."""
+    path = members / file
+    expected, found = sealed_sum(members, file), sha256(path)
+    if expected not in (None, found):
+        raise UserError(
+            f"{path}: found a file with sha256 {found}, but one with {expected} was verified: it "
+            "changed after that; run again, and it is unpacked and verified anew"
+        )
+    return read_json(path)
 
 
 class Patched(NamedTuple):
@@ -40,7 +54,7 @@ def patched(options: argparse.Namespace, wanted: str) -> Patched:
     UserError."""
     index = patches.read_index(options.patches)
     patch = find(index.patches, wanted)
-    background = read_json(options.members / options.backgrounds[patch.region])
+    background = read_background(options.members, options.backgrounds[patch.region])
     operations = patches.load_patch(options.members, patch)
     workspace = patches.apply(background, operations, patch.name)
     return Patched(index.labels, patch, background, workspace)
