@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple
 
 from recontour import patches, selection
 from recontour.errors import UserError, printable
-from recontour.files import read_json, sha256
+from recontour.files import parse_json
 from recontour.likelihood import Patch
 from recontour.seals import sealed_sum
 
@@ -30,13 +31,14 @@ def read_background(members: Path, file: str) -> Any:
     """The workspace in a `file` of the likelihood. Raises UserError if that is not the file that
     was verified."""
     path = members / file
-    expected, found = sealed_sum(members, file), sha256(path)
+    data = path.read_bytes()
+    expected, found = sealed_sum(members, file), hashlib.sha256(data).hexdigest()
     if expected not in (None, found):
         raise UserError(
             f"{path}: found a file with sha256 {found}, but one with {expected} was verified: it "
             "changed after that; run again, and it is unpacked and verified anew"
         )
-    return read_json(path)
+    return parse_json(data, path)
 
 
 class Patched(NamedTuple):

@@ -134,8 +134,12 @@ def signal_files(wildcards):
 
 content = functools.cache(fingerprint)
 
-# Other ones compute other digits. Of an environment or image for jobs, Snakemake sees to changes.
-NUMERICS = " ".join(f"{name} {version(name)}" for name in ("numpy", "scipy"))
+# Other ones compute other digits. In an environment or image, they are not those beside Snakemake.
+NUMERICS = (
+    ""
+    if workflow.deployment_settings.deployment_method
+    else " ".join(f"{name} {version(name)}" for name in ("numpy", "scipy"))
+)
 
 
 def contents(*given):
