@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 from recontour import batches, imports, results
 from recontour.errors import UserError
 from recontour.likelihood import Point
+from running import ROOT
 
 LABELS = ("m1", "m2")
 POINTS = (Point("b_900_250", (900, 250)), Point("a_1_2", (1, 2)), Point("c_3_4", (3.5, 4)))
@@ -184,3 +187,29 @@ def test_the_sources_of_a_script_are_found_through_every_form_of_import(tmp_path
         "package/inner/__init__.py",
         "package/inner/c.py",
     ]
+
+
+def test_what_is_imported_is_what_python_reads_as_imports_in_all_of_our_files() -> None:
+    def run(node: ast.AST) -> Iterator[ast.AST]:
+        yield node
+        for child in ast.iter_child_nodes(node):
+            if not (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"):
+                yield from run(child)
+
+    def names(path: Path) -> set[str]:
+        found = set()
+        for node in run(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                outer = path.relative_to(workflow).parts[: -node.level] if node.level else ()
+                base = ".".join([*outer, *filter(None, [node.module])])
+                found |= {f"{base}.{alias.name}" for alias in node.names}
+        return found
+
+    workflow = ROOT / "workflow"
+    for path in workflow.rglob("*.py"):
+        modules = [workflow.joinpath(*name.split(".")) for name in names(path)]
+        modules += [module.parent for module in modules]
+        files = {p for m in modules for p in (m.with_suffix(".py"), m / "__init__.py")}
+        assert {p for p in files if p.is_file()} <= set(imports.sources(path, workflow)), path

@@ -5,44 +5,48 @@ Snakemake tracks a script, not what the script imports.
 
 from __future__ import annotations
 
-import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+IMPORT = re.compile(
+    r"^ *(?:from +(\.*)([\w.]*) +import +(\([^)]*\)|.+)|import +(.+))$", re.MULTILINE
+)
+"""An import statement: the dots and the name of a package with what is taken from it, or modules.
+To look for these takes a thirtieth of the time of parsing, 0.3 s at each start of Snakemake."""
 
-def sources(script: Path, folder: Path) -> list[Path]:
+FOR_TYPE_CHECKERS = re.compile(r"^if TYPE_CHECKING:\n(?:(?: .*)?\n)+", re.MULTILINE)
+"""Statements that are not run."""
+
+
+@cache
+def sources(script: Path, folder: Path) -> tuple[Path, ...]:
     """`script`, and then the modules under `folder` that it imports, directly or through others."""
-    found = [script]
-    for path in found:  # grows while we walk it
-        found += (module for module in _imported(path, folder) if module not in found)
-    return [script, *sorted(found[1:])]
+    found, new = set(), {script}
+    while new:
+        found |= new
+        new = {module for path in new for module in _imported(path, folder)} - found
+    return script, *sorted(found - {script})
 
 
 @cache
 def _imported(path: Path, folder: Path) -> tuple[Path, ...]:
-    tree = ast.parse(path.read_text(encoding="utf-8"), path)
-    names = {name for node in _run(tree) for name in _names(node, path, folder)}
+    text = FOR_TYPE_CHECKERS.sub("", path.read_text(encoding="utf-8"))
+    names = {name for found in IMPORT.findall(text) for name in _names(*found, path, folder)}
     return tuple({file for name in names for file in _files(name, folder)})
 
 
-def _run(node: ast.AST) -> Iterator[ast.AST]:
-    """The statements of a syntax tree, without what only type checkers read."""
-    yield node
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
-            continue
-        if isinstance(child, ast.stmt | ast.excepthandler | ast.match_case):
-            yield from _run(child)
-
-
-def _names(node: ast.AST, path: Path, folder: Path) -> Iterator[str]:
-    if isinstance(node, ast.Import):
-        yield from (alias.name for alias in node.names)
-    elif isinstance(node, ast.ImportFrom):
-        package = path.relative_to(folder).parts[: -node.level] if node.level else ()
-        base = ".".join([*package, *filter(None, [node.module])])
-        yield from (f"{base}.{alias.name}" for alias in node.names)
+def _names(
+    dots: str, package: str, parts: str, modules: str, path: Path, folder: Path
+) -> Iterator[str]:
+    """The modules that an import statement may mean, from the groups of `IMPORT`."""
+    if modules:
+        yield from re.findall(r"[\w.]+", modules)
+    else:
+        outer = path.relative_to(folder).parts[: -len(dots)] if dots else ()
+        base = ".".join([*outer, *filter(None, [package])])
+        yield from (f"{base}.{part}" for part in re.findall(r"\w+", parts))
 
 
 @cache
