@@ -16,7 +16,7 @@ pytestmark = pytest.mark.long
 
 SAMPLE = {
     "1Lbb": ["C1N2_Wh_hbb_900_250", "C1N2_Wh_hbb_350_0", "C1N2_Wh_hbb_165_35"],
-    "sbottomA": ["sbottom_1300_205_60", "sbottom_500_131_1"],
+    "sbottomA": ["sbottom_1300_205_60", "sbottom_500_131_1", "sbottom_500_400_60"],
     "sbottomB": ["sbottom_1500_1495_60", "sbottom_1600_1595_60"],
     "sbottomC": ["sbottom_900_650_60"],
 }

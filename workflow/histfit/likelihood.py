@@ -35,6 +35,11 @@ Numerical Optimization, section 17.3): the bin's term is λ + (max(p − K λ, 0
 its price p is right the minimum has λ = 0 exactly, while the Hessian stays well conditioned."""
 
 
+STRAINED, READINESS = 2.0, 3.0
+"""Where a systematic is pulled further, in σ of its constraint, another minimum threatens more:
+`mirrored` turns so many times as readily."""
+
+
 class Data(NamedTuple):
     """Main counts (N, B) and auxiliary data (N, P) of N fits; unconstrained entries are unused."""
 
@@ -271,7 +276,8 @@ def mirrored(model: Model, x: Array, data: Data, nearest: float) -> Array:
 
     One-sided systematics, whose up and down templates move a rate the same way, make the
     likelihood nearly even in α, and a minimum at −α stands against each one at α. A parameter is
-    turned if that alone costs less than half of what a linear effect would (2 α²).
+    turned if that alone costs less than half of what a linear effect would (2 α²), or, in a fit
+    that is `STRAINED`, `READINESS` times that.
     """
     least = nearest / np.sqrt(1.0 + model.one_sided[: model.normsys.stop])
     alphas = np.flatnonzero((np.abs(x[:, : model.normsys.stop]) > least).any(axis=0))
@@ -300,7 +306,10 @@ def mirrored(model: Model, x: Array, data: Data, nearest: float) -> Array:
     counts = np.repeat(data.counts, len(alphas), axis=0)
     cost = _poisson(counts, after.reshape(counts.shape))[0].reshape(len(x), len(alphas))
     cost -= _poisson(data.counts, before)[0][:, None]
-    turning = (cost < x[:, alphas] ** 2) & (np.abs(x[:, alphas]) > least[alphas])
+    pull = np.sqrt(model.parameters.weight) * np.abs(x - data.aux)
+    strained = (pull[:, : model.normsys.stop] > STRAINED).any(axis=1)
+    worth = np.where(strained, READINESS, 1.0)[:, None] * x[:, alphas] ** 2
+    turning = (cost < worth) & (np.abs(x[:, alphas]) > least[alphas])
     result = x.copy()
     result[:, alphas] *= np.where(turning, -1.0, 1.0)
     return result
