@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import histfit
 import pytest
-from models import Spec, exchangeable, normfactor, sample
+from models import Spec, exchangeable, normfactor, sample, workspace
 
 
 def patched(change: Callable[[Spec], None]) -> histfit.Model:
@@ -78,3 +78,13 @@ def test_other_data_end_in_the_same_minimum_as_without_a_compiled_background() -
     nominal = {**spec, "observations": [{"name": "SR", "data": [63.0]}, spec["observations"][1]]}
     model = histfit.Background(nominal).model(spec)
     assert histfit.hypotest(model).CLs_obs == pytest.approx(0.0560285, abs=1e-6)
+
+
+def test_a_configuration_may_name_a_modifier_with_brackets_that_a_signal_takes_away() -> None:
+    own, other = sample("b", [50.0]), sample("c", [5.0], normfactor("k[x]"))
+    configured = [{"name": "k[x]", "bounds": [[0.0, 3.0]]}]
+    spec = workspace({"SR": [own, other]}, {"SR": [52.0]}, parameters=configured)
+    signal = sample("s", [9.0], normfactor("mu"))
+    patched = workspace({"SR": [own, signal]}, {"SR": [52.0]}, parameters=configured)
+    model = histfit.Background(spec).model(patched)
+    assert model.parameters.labels == ("mu",)

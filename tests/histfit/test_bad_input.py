@@ -328,3 +328,33 @@ def test_mutated_workspaces_give_an_error_or_finite_numbers() -> None:
 @pytest.mark.long
 def test_many_mutated_workspaces_give_an_error_or_finite_numbers() -> None:
     assert assert_error_or_finite(range(300, 6000)) > 500
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        (lambda: histfit.hypotest(valid(), 10**400), "mu: found 1000"),
+        (
+            lambda: histfit.hypotest(valid(), poi_bounds=(0, 10**400)),
+            "range of the POI 'mu': found",
+        ),
+        (lambda: histfit.upper_limit(valid(), level=None), "level: found None"),
+        (lambda: histfit.upper_limit(valid(), level="0.05"), "level: found '0.05'"),
+        (lambda: histfit.compile_model(valid(), ["m"]), r"no measurement '\['m'\]'"),
+        (
+            lambda: histfit.compile_model(valid(), None, {"normsys": None}),
+            "modifier settings: found",
+        ),
+        (lambda: histfit.compile_model(valid(), None, "code4"), "modifier settings: found 'code4'"),
+        (lambda: histfit.merge_toys([1]), "toys to merge: found 1; expected Toys"),
+    ],
+)
+def test_arguments_that_make_no_sense_are_named(call: Callable[[], object], expected: str) -> None:
+    with pytest.raises(histfit.InvalidWorkspace, match=f"^{expected}"):
+        call()
+
+
+def test_a_poi_may_have_a_namesake_with_a_number() -> None:
+    """pyhf takes `mu` and `mu[1]` for two parameters, too."""
+    spec = counting(10.0, 50.0, 45.0, normfactor("mu[1]"))
+    assert histfit.compile_model(spec).poi_name == "mu"

@@ -45,6 +45,11 @@ def test_events_where_none_are_expected_are_impossible() -> None:
         ({"mu_SIG": 1.0}, "parameter 'mu_SIG': the model has no such parameter; it has a, mu"),
         ({"mu": math.nan}, "parameter 'mu': found nan; expected a finite number"),
         ({"mu": "1"}, "parameter 'mu': found '1'; expected a finite number"),
+        ({"mu": 1j}, "parameter 'mu': found 1j; expected a finite number"),
+        ({"mu": np.complex128(1)}, ".* expected a finite number"),
+        ({"mu": 10**400}, "parameter 'mu': found 1000.* expected a finite number"),
+        ({"mu": 0.0, "a": 1e5}, "parameter 'a': found 100000, where the expected rates are not .*"),
+        ([1.0, 0.0], r"parameters: found \[1.0, 0.0\]; expected values by label"),
     ],
 )
 def test_parameters_that_are_none_are_errors(parameters: Any, expected: str) -> None:

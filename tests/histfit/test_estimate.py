@@ -356,3 +356,28 @@ def test_a_kink_counts_with_the_mean_of_its_slopes() -> None:
     model = histfit.compile_model(spec, modifier_settings={"histosys": {"interpcode": "code0"}})
     (channel,) = yields(model, 0.0).prefit
     assert channel.samples["bkg"].uncertainties == pytest.approx([4.0])
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1e-14])
+def test_the_unit_of_the_poi_changes_no_uncertainty(unit: float) -> None:
+    def spec(unit: float) -> Spec:
+        signal = sample("s", [10.0 * unit, 5.0 * unit], normfactor("mu"))
+        return workspace(
+            {"SR": [signal, sample("b", [50.0, 60.0], normsys("a", 0.8, 1.2))]},
+            {"SR": [60.0, 64.0]},
+            parameters=[{"name": "mu", "bounds": [[0.0, 10.0 / unit]], "inits": [1.0 / unit]}],
+        )
+
+    usual, other = histfit.estimate(spec(1.0))["mu"], histfit.estimate(spec(unit))["mu"]
+    assert other.status == "free"
+    assert other.uncertainty * unit == pytest.approx(usual.uncertainty, rel=1e-9)
+    (impact,), (same,) = (histfit.impacts(spec(u)).impacts for u in (1.0, unit))
+    assert same.up.shift * unit == pytest.approx(impact.up.shift, rel=1e-9)
+
+
+def test_a_parameter_that_there_is_not_is_a_key_error() -> None:
+    estimate = histfit.estimate(counting(12.0, 50.0, 50.0))
+    with pytest.raises(KeyError, match="parameter 'zz': found mu"):
+        estimate["zz"]
+    with pytest.raises(KeyError, match="parameter 'zz': found mu"):
+        estimate.fit["zz"]

@@ -7,7 +7,16 @@ import numpy as np
 import pytest
 from histfit.fit import NO_EVENTS, expected_data, observed_data
 from histfit.likelihood import Data, expected_bins, log_likelihood
-from models import Spec, histosys, normfactor, normsys, random_workspace, sample, workspace
+from models import (
+    Spec,
+    histosys,
+    normfactor,
+    normsys,
+    random_workspace,
+    sample,
+    shapesys,
+    workspace,
+)
 
 
 def one_sided_under_a_fixed_parameter(seed: int) -> Spec:
@@ -165,3 +174,72 @@ def test_an_impact_where_the_data_are_impossible_is_no_number() -> None:
     assert (impact.prior_up.held_at, impact.prior_up.shift) == (1.0, None)
     assert impact.prior_up.status == "not converged"
     assert impact.down.status == "converged"
+
+
+@pytest.mark.parametrize("bounds", [[0.0, 5.0], [-5.0, 0.0]])
+def test_a_fit_does_not_stay_on_a_maximum_at_a_bound_that_has_no_slope(bounds: list[float]) -> None:
+    """Both templates of `a` raise the rate alike, so that it makes no difference on which side of 0
+    it may be. At its start 0 is a minimum along `a`, and a maximum once `k` has moved."""
+
+    def spec(parameters: list[Spec]) -> Spec:
+        k = normsys("k", 0.6, 1.4)
+        a = [sample("b", [100.0], k, histosys("a", [114.0], [114.0]))]
+        return workspace(
+            {"A": [*a, sample("s", [10.0], normfactor("mu"))], "B": [sample("b", [1000.0], k)]},
+            {"A": [100.0], "B": [500.0]},
+            parameters=parameters,
+        )
+
+    free = histfit.hypotest(spec([]))
+    confined = histfit.hypotest(spec([{"name": "a", "bounds": [bounds]}]))
+    for name, fit in confined.fits.items():
+        assert fit.nll == pytest.approx(free.fits[name].nll, abs=1e-8)
+    assert confined.CLs_obs == pytest.approx(free.CLs_obs, abs=1e-6)
+    assert confined.CLs_exp == pytest.approx(free.CLs_exp, abs=1e-6)
+
+
+def one_event(background: float) -> Spec:
+    """One event where `background` is expected without signal, and 100 in another bin."""
+    n = normsys("n", 0.8, 1.2)
+    a = [sample("s", [3.0], normfactor("mu")), sample("b", [background], n)]
+    b = [sample("s", [10.0], normfactor("mu")), sample("b", [100.0], n)]
+    return workspace({"A": a, "B": b}, {"A": [1.0], "B": [100.0]})
+
+
+def test_what_is_expected_without_signal_is_fitted_to_the_data_that_it_allows() -> None:
+    """Without background the event is impossible at μ = 0, and what is expected at the least is so
+    in the limit of a tiny background."""
+    some = histfit.hypotest(one_event(1e-6))
+    for background in (0.0, -1e-6):
+        result = histfit.hypotest(one_event(background))
+        assert result.fits["background"].nll == np.inf
+        assert result.fits["background"]["n"] == pytest.approx(0.0, abs=1e-6)
+        assert result.CLs_exp == pytest.approx(some.CLs_exp, abs=1e-4)
+        assert result.CLs_obs == pytest.approx(some.CLs_obs, abs=1e-4)
+
+
+def test_nothing_is_expected_of_a_background_whose_rate_cannot_but_be_negative() -> None:
+    background = sample("b", [0.5], histosys("h", [0.1], [0.9]), normsys("n", 0.8, 1.2))
+    spec = workspace(
+        {
+            "A": [background, sample("s", [3.0], normfactor("mu"))],
+            "B": [sample("b", [100.0], normsys("n", 0.8, 1.2))],
+        },
+        {"A": [0.0], "B": [100.0]},
+        parameters=[{"name": "h", "fixed": True, "inits": [-1.3]}],
+    )
+    with pytest.raises(histfit.FitError, match="channel 'A', bin 0: found that the model cannot"):
+        histfit.hypotest(spec)
+    with pytest.raises(histfit.FitError, match="channel 'A', bin 0: found that the model cannot"):
+        histfit.upper_limit(spec, beyond_bounds=True)
+
+
+def test_a_parameter_that_its_constraint_forbids_is_named() -> None:
+    samples = [sample("b", [20.0], shapesys("w", [4.0])), sample("c", [5.0])]
+    spec = workspace(
+        {"A": [*samples, sample("s", [9.0], normfactor("mu"))]},
+        {"A": [24.0]},
+        parameters=[{"name": "w", "fixed": True, "inits": [0.0]}],
+    )
+    with pytest.raises(histfit.FitError, match=r"parameter 'w\[0\]': found 0, at which its const"):
+        histfit.hypotest(spec)

@@ -14,7 +14,7 @@ import jsonpatch
 import numpy as np
 import pytest
 from histfit.fit import Fits, Problem, solve
-from models import Spec, counting, normsys, random_workspace, sample, workspace
+from models import Spec, counting, normfactor, normsys, random_workspace, sample, workspace
 from scipy.optimize import brentq
 from scipy.stats import norm
 
@@ -232,3 +232,25 @@ def test_a_limit_far_beyond_the_bound_of_a_published_model(published_1lbb: Path)
     found = histfit.upper_limit(model, beyond_bounds=True)
     assert found.observed == pytest.approx(45.190, abs=0.002)
     assert found.observed * 0.04635 == pytest.approx(1.9883, rel=0.06)
+
+
+def test_looking_beyond_a_far_bound_finds_what_is_found_within_it() -> None:
+    """A signal of 1e-6 events: its bound lies beyond where limits are looked for without bounds."""
+    far = [{"name": "mu", "bounds": [[0.0, 1e8]], "inits": [1e6]}]
+    background = sample("b", [50.0], normsys("a", 0.9, 1.1))
+    spec = workspace(
+        {"SR": [background, sample("s", [1e-6], normfactor("mu"))]}, {"SR": [45.0]}, parameters=far
+    )
+    within, beyond = (histfit.upper_limit(spec, beyond_bounds=flag) for flag in (False, True))
+    assert beyond.observed == pytest.approx(within.observed, rel=1e-6)
+    usual = histfit.upper_limit(
+        counting(1.0, 50.0, 45.0, normsys("a", 0.9, 1.1)), beyond_bounds=True
+    )
+    assert beyond.observed == pytest.approx(1e6 * usual.observed, rel=1e-6)
+    assert beyond.expected == pytest.approx(within.expected, rel=1e-6)
+
+
+def test_a_range_without_end_is_looked_at_as_far_as_one_beyond_bounds() -> None:
+    spec = counting(0.0, 50.0, 45.0, normsys("a", 0.9, 1.1))
+    found = histfit.upper_limit(spec, poi_bounds=(0.0, math.inf))
+    assert (found.observed, found.reach) == (None, 1e6)

@@ -45,9 +45,10 @@ class Background:
         self._best: dict[frozenset[str], dict[str, float]] = {}
         self._known: Collection[str] | None = None  # signals may bring what is configured
         if any(sample.modified for sample in self._samples.values()):
-            labels = self._compile(spec).parameters.labels
+            self._compile(spec)
             # of those that a signal's patch removes, the configuration may stay behind
-            self._known = frozenset(label.partition("[")[0] for label in labels)
+            samples = [s for channel in self._own.values() for s in channel.values()]
+            self._known = frozenset(m["name"] for s in samples for m in s["modifiers"])
         else:
             self._known = frozenset()
 
@@ -66,7 +67,8 @@ class Background:
 
     def _is_under(self, spec: Mapping[str, Any], model: Model) -> bool:
         """Whether `spec` is the background in some of its channels, but for samples that vanish
-        without the POI: then its fit without signal is the background's own."""
+        without the POI: then its fit without signal is the background's own, but for the widths of
+        a staterror that the signal shares."""
         parts = [{**self._spec, "channels": []}, {**spec, "channels": []}]
         for part in parts:
             part["observations"] = [

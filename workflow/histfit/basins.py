@@ -21,6 +21,10 @@ STRONGEST = 16
 PLACES = np.array([0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.0, 3.0])
 """How far from 0 a minimum is looked for on the other side."""
 
+OUTERMOST = 10.0, 1e20
+"""Bounds of systematics, and of factors, that are farther out are tried there, where rates can be
+computed."""
+
 AWAY = 0.3
 """On its own side of 0, a minimum is looked for at least so far from a parameter, and from 0."""
 
@@ -78,7 +82,8 @@ def _raised(problem: Problem, x: Array) -> Array:
             if len(free) == 0:
                 continue
             where = problem.take(free)
-            low, high = where.low[:, [i]], where.high[:, [i]]
+            most = OUTERMOST[i >= problem.model.factors.start]
+            low, high = (np.clip(b[:, [i]], -most, most) for b in (where.low, where.high))
             points = np.repeat(x[free][:, None], len(places) + 2, axis=1)
             points[:, :-2, i] = np.clip(places, low, high)
             points[:, -2:, i] = np.concatenate([low, high], axis=1)

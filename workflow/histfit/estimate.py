@@ -10,7 +10,7 @@ import numpy as np
 
 from .arrays import Array, Flags, Index, any_of
 from .errors import FitError
-from .fit import Fit, Fits, demand_converged, observed_data, polished, report
+from .fit import Fit, Fits, demand_converged, index_of, observed_data, polished, report
 from .hypotheses import (
     FREE,
     background_fit,
@@ -23,7 +23,7 @@ from .hypotheses import (
 from .likelihood import FAINTEST, evaluate, hessians
 from .minimum import Problem
 from .model import Model, as_model
-from .newton import EDM_TOLERANCE, FLOOR
+from .newton import EDM_TOLERANCE
 
 Status = Literal["free", "fixed", "at bound", "at kink", "undetermined"]
 
@@ -88,7 +88,7 @@ class Estimate:
 
     def __getitem__(self, name: str) -> ParameterEstimate:
         """The parameter called `name`."""
-        return self.parameters[self.fit.labels.index(name)]
+        return self.parameters[index_of(name, self.fit.labels)]
 
 
 def estimate(
@@ -209,7 +209,7 @@ def _kinks(problem: Problem, x: Array) -> Flags:
         return kinks
     hessian, right = _derivatives(problem, x[None])
     _, left = _derivatives(problem, x[None], at_zero=-1.0)
-    gain = 0.5 * (right - left) ** 2 / np.maximum(hessian.diagonal(), FLOOR)
+    gain = 0.5 * (right - left) ** 2 / _curvatures(hessian)
     return np.asarray(kinks & (gain > EDM_TOLERANCE))
 
 
@@ -225,15 +225,22 @@ def _derivatives(problem: Problem, x: Array, at_zero: float = 1.0) -> tuple[Arra
 def _idle(status: list[Status], hessian: Array, gradient: Array) -> Index:
     """Parameters at a bound that nothing pushes against it: a flat direction may end there."""
     at_bound = np.array([s == "at bound" for s in status])
-    slope = 0.5 * gradient**2 <= EDM_TOLERANCE * np.maximum(hessian.diagonal(), FLOOR)
+    slope = 0.5 * gradient**2 <= EDM_TOLERANCE * _curvatures(hessian)
     return np.flatnonzero(at_bound & slope)
+
+
+def _curvatures(hessian: Array) -> Array:
+    """The diagonal of the `hessian` (P, P), 1 where it is not positive; no least value, as
+    parameters have any unit."""
+    diagonal = hessian.diagonal()
+    return np.where(diagonal > 0.0, diagonal, 1.0)
 
 
 def _covariance(hessian: Array, gradient: Array, candidates: Index) -> tuple[Index, Array]:
     """Those F of the `candidates` that take no part in a direction along which the likelihood is
     flat, and their covariance (F, F), with all that flat directions allow to the others."""
     hessian, gradient = hessian[np.ix_(candidates, candidates)], gradient[candidates]
-    scale = 1.0 / np.sqrt(np.maximum(hessian.diagonal(), FLOOR))
+    scale = 1.0 / np.sqrt(_curvatures(hessian))
     values, vectors = np.linalg.eigh(hessian * scale * scale[:, None])
     flat = values < FLAT
     curved = vectors[:, ~flat]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -57,7 +57,8 @@ class Fit:
     Attributes:
         labels: names of the P parameters, as pyhf writes them
         values: best-fit parameters (P,)
-        nll: negative log likelihood with all constants (half of pyhf's ``twice_nll``)
+        nll: negative log likelihood with all constants (half of pyhf's ``twice_nll``); infinite if
+            there are events where none are expected, with `values` of a fit without those
         edm: estimated distance of `nll` to the minimum before the last Newton step
         gradient: largest component of the projected gradient before the last Newton step
         converged: the EDM is below `newton.EDM_TOLERANCE` at a point that is not a saddle
@@ -80,7 +81,14 @@ class Fit:
 
     def __getitem__(self, label: str) -> float:
         """Best-fit value of the parameter `label`."""
-        return float(self.values[self.labels.index(label)])
+        return float(self.values[index_of(label, self.labels)])
+
+
+def index_of(label: str, labels: tuple[str, ...]) -> int:
+    """Where a parameter stands among `labels`; KeyError if it is none of them."""
+    if label not in labels:
+        raise KeyError(f"parameter '{label}': found {', '.join(labels)}")
+    return labels.index(label)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -268,7 +276,7 @@ def _unextended(problem: Problem, start: Array, found: Minimum) -> Minimum:
     impossible = np.isinf(deviance(model, origin, data))
     origin = np.where(impossible[:, None], start[rows], origin)
     possible = np.isfinite(deviance(model, origin, data))
-    found.value[rows[~possible]] = np.inf
+    _leave_out(problem, start, found, rows[~possible])
     rows, origin = rows[possible], origin[possible]
     if len(rows):
         again = minimize(problem.take(rows), origin, least=FAINTEST)
@@ -278,6 +286,19 @@ def _unextended(problem: Problem, start: Array, found: Minimum) -> Minimum:
         again.value[...] = np.where(np.isinf(again.value), np.inf, value)
         found.put(rows, again)
     return found
+
+
+def _leave_out(problem: Problem, start: Array, found: Minimum, rows: Index) -> None:
+    """Give `rows` of `found`, whose data are impossible, an infinite value, and the parameters that
+    a fit to the bins ends at that are not to blame: those have no events where none are expected
+    at the `start`."""
+    if len(rows):
+        some = problem.take(rows)
+        counts = np.where(expected_bins(problem.model, start[rows]) > 0.0, some.data.counts, 0.0)
+        others = replace(some, data=Data(counts, some.data.aux))
+        if any_of(counts != some.data.counts):
+            found.put(rows, _minimize(others, start[rows]))
+        found.value[rows] = np.inf
 
 
 def polished(problem: Problem, fits: Fits) -> Fits:

@@ -75,6 +75,8 @@ def profile(model: Model, mu: float, asimov_mu: float, poi_range: tuple[float, f
     """
     observed = observed_data(model)
     background, truth = background_fit(model, observed, asimov_mu)
+    if any_of(truth.minimum.bins < model.floor - NO_EVENTS):
+        demand_possible(background, truth, 0)
     in_reach = model.poi is None or poi_range[0] <= asimov_mu <= poi_range[1]
     for further in reversed(range(ROUNDS)):
         asimov = expected_data(model, truth.x)
@@ -115,7 +117,7 @@ def finite(mu: float) -> float:
     """The signal strength, which must be a finite number."""
     try:
         number = float(mu)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
         raise InvalidWorkspace(f"mu: found {mu!r}; expected a finite signal strength")
@@ -135,7 +137,7 @@ def free_range(
     ends = model.parameters.bounds[model.poi] if poi_bounds is None else poi_bounds
     try:
         lower, upper = map(float, ends)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InvalidWorkspace(
             f"range of the POI '{model.poi_name}': found {poi_bounds!r}; expected two numbers, its "
             "lower and its upper end"
@@ -194,8 +196,8 @@ def tested_and_free(
 
 
 def demand_possible(problem: Problem, fits: Fits, row: int) -> None:
-    """Raise FitError if a `row` of `fits` ended where there are events but none are expected, or
-    where a rate is negative."""
+    """Raise FitError if a `row` of `fits` ended where there are events but none are expected, where
+    a Poisson constraint forbids a parameter, or where a rate is negative."""
     if np.isinf(fits.value[row]):
         model, counts = problem.model, problem.data.counts[row]
         rates = expected_bins(model, fits.x[[row]])[0]
@@ -205,6 +207,14 @@ def demand_possible(problem: Problem, fits: Fits, row: int) -> None:
             raise FitError(
                 f"{bin_label(model, i)}: found {counts[i]:g} events where the model cannot expect "
                 "any; expected a model that allows the data"
+            )
+        parameters = model.parameters
+        forbidden = (problem.data.aux[row] > 0.0) & ~(fits.x[row] > 0.0) & (parameters.tau > 0.0)
+        if any_of(forbidden):
+            i = int(np.argmax(forbidden))
+            raise FitError(
+                f"parameter '{parameters.labels[i]}': found {fits.x[row, i]:g}, at which its "
+                "constraint cannot be; expected a value above 0"
             )
         i = int(np.argmin(rates - model.floor))
         raise FitError(

@@ -49,6 +49,13 @@ def interpolation_codes(settings: Mapping[str, Mapping[str, str]] | None) -> tup
     that leave one of them out mean code0 and code1 there."""
     if settings is None:
         return "code4p", "code4"
+    if not isinstance(settings, Mapping) or not all(
+        isinstance(setting, Mapping) for setting in settings.values()
+    ):
+        raise InvalidWorkspace(
+            f"modifier settings: found {settings!r:.80}; expected interpcode by modifier, such as "
+            '{"normsys": {"interpcode": "code4"}}'
+        )
     codes = {"histosys": "code0", "normsys": "code1"}
     known = {"histosys": HISTOSYS_CODES, "normsys": NORMSYS_CODES}
     for modifier, setting in settings.items():

@@ -33,7 +33,8 @@ CLS_RANGE = 1e-9
 what the level is."""
 
 FARTHEST = 1e6
-"""Where the search for a limit ends when it may leave the POI's bounds."""
+"""Where the search for a limit ends at the least when it may leave the POI's bounds, and where it
+ends if there are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +86,12 @@ def upper_limit(
         raise InvalidWorkspace("upper limit: found no POI in the model; expected one to limit")
     if test_stat not in ("qtilde", "q"):
         raise InvalidWorkspace(f"test statistic: found '{test_stat}'; expected qtilde or q")
-    if not 0.0 < level < 1.0:
-        raise InvalidWorkspace(f"level: found {level}; expected a number between 0 and 1")
+    if not isinstance(level, int | float | np.number) or not 0.0 < level < 1.0:
+        raise InvalidWorkspace(f"level: found {level!r}; expected a number between 0 and 1")
     lower, upper = free_range(model, poi_bounds, test_stat)
-    reach = FARTHEST if beyond_bounds else upper
+    reach = max(FARTHEST, upper) if beyond_bounds else upper
+    if math.isinf(reach):
+        reach = FARTHEST
     if reach <= 0.0:
         raise InvalidWorkspace(
             f"range of the POI '{model.poi_name}': found {lower:g} to {upper:g}; expected an upper "

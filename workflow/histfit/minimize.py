@@ -35,8 +35,7 @@ ARMIJO = 1e-4
 SHORTENING = (0.1, 0.5)
 """By how much a step that leads too high is shortened at least and at most."""
 
-SMALLEST_STEP = 1e-10
-SMALLEST_PUSH = 1e-3
+SMALLEST_STEP, SMALLEST_PUSH = 1e-10, 1e-3
 ROUNDING = 1e-13
 """Changes of the objective below this part of it are noise."""
 
@@ -44,7 +43,7 @@ EDGE = 1e-12
 """How close to 0 a parameter comes whose factor is 0 until there, and 1 there."""
 
 OFF_BOUND = 0.1
-"""How far from a bound a parameter is moved that starts at one without slope."""
+"""How far from a bound a parameter is moved along which there is a maximum at it."""
 
 CLOSING, STIFFENING = 0.25, 10.0
 """A wall whose gap to the rate stays more than this part of what it was is made so many times as
@@ -101,8 +100,6 @@ def minimize(
             return result
     many = np.asarray((problem.data.counts > MANY).any(axis=1))
     now, edm = fits.evaluate(fits.x), result.edm[fits.rows]
-    if fits.leave_bounds(now):
-        now = fits.evaluate(fits.x)
     for iteration in range(1, MAX_ITERATIONS + 1):
         building = (now.unsettled > UNSETTLED) & (edm < WORTHWHILE)
         going_on = np.ones(len(fits.rows), dtype=bool)
@@ -110,7 +107,9 @@ def minimize(
             waiting = building & (edm < 0.01 * now.unsettled)
             going_on = ~(waiting & (now.unsettled > FORBIDDEN))
             fits.build(building, waiting, now.pressure)
-        if fits.turn(now.gradient) or any_of(building):
+        ending = (edm < SETTLED) | (iteration == 1)
+        off = any_of(ending) and fits.leave_bounds(now, ending)
+        if fits.turn(now.gradient) or off or any_of(building):
             now = fits.evaluate(fits.x)
         rows, step = fits.rows, _propose(fits, now)
         newton, target = step.newton, step.target
@@ -247,17 +246,22 @@ class _Fits:
         steeper = (slope < np.minimum(side * gradient, 0.0)) & (slope**2 > NEGLIGIBLE_GAIN)
         return np.asarray(at_kink & steeper)
 
-    def leave_bounds(self, now: Evaluation) -> bool:
-        """Move parameters inward that start at a bound where the objective has a maximum along
-        them (a one-sided systematic at 0), which no slope tells; whether there were any."""
+    def peaked(self, x: Array, at: Evaluation, some: Index | slice = slice(None)) -> Flags:
+        """Parameters of `some` fits that stand at a bound at `x`, where the objective has a maximum
+        along them (a one-sided systematic at 0), which no slope tells, (n, P)."""
+        low, high = self.problem.low[some], self.problem.high[some]
+        flat = ((x <= low) | (x >= high)) & (at.gradient == 0.0)
+        if any_of(flat):
+            flat &= diagonals(hessians(self.problem.model, at).exact) < 0.0
+        return np.asarray(flat)
+
+    def leave_bounds(self, now: Evaluation, rows: Flags) -> bool:
+        """Move the parameters of some `rows` inward that are `peaked`; whether there were any."""
         low, high = self.problem.low, self.problem.high
-        flat = ((self.x <= low) | (self.x >= high)) & (now.gradient == 0.0)
-        if not any_of(flat):
-            return False
-        flat &= diagonals(hessians(self.problem.model, now).exact) < 0.0
         inward = np.where(self.x <= low, 1.0, -1.0) * np.minimum(OFF_BOUND, 0.5 * (high - low))
-        self.x = np.where(flat, self.x + inward, self.x)
-        return any_of(flat)
+        moved = rows[:, None] & self.peaked(self.x, now)
+        self.x = np.where(moved, self.x + inward, self.x)
+        return any_of(moved)
 
     def confined(self) -> tuple[Array, Array]:
         """Lower and upper bounds that keep every kinked parameter on its side."""
@@ -367,6 +371,8 @@ def _finish(fits: _Fits, step: _Step, there: Evaluation, settled: Index, result:
     certain = (there.unsettled[settled] <= UNSETTLED) & (edm < EDM_TOLERANCE)
     if fits.kinks:
         certain &= ~fits.beyond_kink(end, slopes, settled).any(axis=1)
+    if any_of(held & ~fixed & (slopes == 0.0)):
+        certain &= ~fits.peaked(end, there.take(settled), settled).any(axis=1)
     if any_of(freed):
         curvature = np.maximum(step.hessians.gauss_newton_diagonal(settled), FLOOR)
         certain &= (gain <= NEGLIGIBLE_GAIN * curvature).all(axis=1)

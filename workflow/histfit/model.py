@@ -185,7 +185,7 @@ def assemble(
     factor_sets, uses = _factors(placed, alphas.row, measurement)
     factor_start, incidence, slots = _incidence(factor_sets, uses, cells)
     parameters = _configured([*map(par.alpha, alphas.row), *factor_sets], measurement, known)
-    poi = _poi(measurement, alphas.row, factor_start, parameters.labels)
+    poi = _poi(measurement, alphas.row, factor_start, factor_sets)
 
     every, of_cell = np.arange(len(placed)), cells.of(np.arange(len(placed)))
     nominal, group = np.empty(cells.count), np.empty(cells.count, dtype=np.intp)
@@ -399,7 +399,7 @@ def _poi(
     measurement: Measurement,
     alphas: Mapping[str, int],
     factor_start: Mapping[str, int],
-    labels: tuple[str, ...],
+    factor_sets: list[par.ParameterSet],
 ) -> int | None:
     """The index of the parameter of interest, None if there is none or no modifier has its name."""
     name = measurement.poi
@@ -410,7 +410,7 @@ def _poi(
     if name not in factor_start:
         return None
     poi = len(alphas) + factor_start[name]
-    if f"{name}[1]" in labels:
+    if any(factor.name == name and len(factor.init) > 1 for factor in factor_sets):
         raise InvalidWorkspace(
             f"measurement '{measurement.name}': found POI '{name}', which stands for several "
             "parameters; expected the name of a single one"

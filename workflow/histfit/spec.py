@@ -141,7 +141,7 @@ def read_measurement(spec: Mapping[str, Any], name: str | None) -> Measurement:
         _fail("the workspace", "no measurement", "at least one")
     if name is None:
         name = next(iter(by_name))
-    if name not in by_name:
+    if not isinstance(name, str) or name not in by_name:
         raise InvalidWorkspace(f"no measurement '{name}': the workspace has {_names(by_name)}")
     where = f"measurement '{name}'"
     config = _get(by_name[name], "config", where)

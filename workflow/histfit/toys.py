@@ -64,7 +64,8 @@ class ToyTest:
         test_stat: "qtilde", "q", "t" or "q0"
         CLs_obs, CLs_error: observed CLs = CLsb/CLb and its statistical error; None where no toy of
             the alternative reaches `q_obs`, so that more are needed
-        CLs_exp: CLs expected under the alternative (background only) at −2, −1, 0, +1, +2 σ
+        CLs_exp: CLs expected under the alternative (background only; for q0, μ = 1) at −2, −1, 0,
+            +1, +2 σ
         CLsb_obs, CLsb_error: p-value of the tested hypothesis; for q0 that is p₀
         CLb_obs, CLb_error: p-value of the alternative
         CLsb_exp, CLb_exp: the same at −2…+2 σ
@@ -210,6 +211,10 @@ def merge_toys(parts: Iterable[Toys]) -> Toys:
         InvalidWorkspace: they are not of the same test and seed, or their numbers leave a gap or
             overlap.
     """
+    parts = list(parts)
+    for part in parts:
+        if not isinstance(part, Toys):
+            raise InvalidWorkspace(f"toys to merge: found {part!r:.80}; expected Toys")
     ordered = sorted(parts, key=lambda part: part.first)
     if not ordered:
         raise InvalidWorkspace("toys to merge: found none; expected at least one part")
