@@ -105,19 +105,16 @@ def distances(
     """How far the `contours` of `ours` are from the other ones."""
     comparison = compare.compare(contours, theirs, ours, {})
     for curve, found in comparison["curves"].items():
-        median, p90, largest = (_number(found[key], ".3g") for key in ("median", "p90", "max"))
+        median, p90, largest, overlap = (
+            points.in_digits(found[key], 3) for key in ("median", "p90", "max", "overlap")
+        )
         far = comparison["no_distances"] or (
             f"distance median {median}, 90 % {p90}, largest {largest} {comparison['units']['x']}"
         )
-        yield f"{curve} contours: {far}; overlap {_number(found['overlap'], '.3f')}"
+        yield f"{curve} contours: {far}; overlap {overlap}"
 
 
 def _quantity(axis: Mapping[str, Any]) -> str:
     """What an axis shows, in its unit, and how."""
     unit, scale = axis.get("unit", ""), axis.get("scale", "linear")
     return f'"{axis["label"]}" in {unit or "no unit"}, {scale}'
-
-
-def _number(value: float | None, form: str) -> str:
-    """A number in this form; one of the analyses may have no contour."""
-    return "none" if value is None else format(value, form)
