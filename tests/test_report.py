@@ -180,6 +180,30 @@ def test_titles_are_typeset_and_what_is_no_tex_is_shown_as_written() -> None:
     assert pages.tex("$^$ <") == "^ &lt;"
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (r"costs \$6 & \$7", "costs $6 &amp; $7"),
+        (r"\$5, $7", "$5, $7"),
+        ("$x$ and $y", "$x$ and $y"),
+        (r"\$5 $^$ \$6", "$5 ^ $6"),
+    ],
+)
+def test_dollar_signs_are_those_of_the_figures(text: str, shown: str) -> None:
+    assert pages.tex(text) == shown
+
+
+def test_titles_of_the_pages_are_typeset_too(points: Points) -> None:
+    found = contour.contours(points, AXES, None)
+    title = r"A search for $\tilde t$"
+    for text in (
+        report.page(title, [], [], [ROW], [], PROVENANCE),
+        interactive.page(found, points, rows_of(points), {}, {}, title, []),
+    ):
+        assert f"<h1>{pages.tex(title)}</h1>" in text
+        assert "<h1>A search for <math" in text
+
+
 def test_every_rule_is_named_in_the_snakefile_and_on_the_page_if_part_of_every_run() -> None:
     rules = "".join(path.read_text("utf-8") for path in (ROOT / "workflow/rules").glob("*.smk"))
     targets = {"report", "upper_limits", "exports"}
