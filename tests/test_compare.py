@@ -248,6 +248,15 @@ def test_without_published_contours_nothing_is_compared() -> None:
     assert result["verdict"] == "not compared"
 
 
+def test_published_curves_without_counterpart_are_named_with_the_key_that_they_take() -> None:
+    published = {"observed_up": [circle(33)], "observed_down": [circle(30)]}
+    result = compare(ours(circle(33)), published, scan(in_circle(33)), TOLERANCE)
+    assert result["verdict"] == "not compared"
+    (reason,) = result["reasons"]
+    assert "published observed_up and observed_down" in reason
+    assert "config key cross_sections" in reason
+
+
 def test_where_failed_points_leave_no_contour_nothing_is_compared() -> None:
     contours = ours(reason="4 of 4 points failed") | {"region": []}
     result = compare(contours, {"observed": [circle(33)]}, scan(in_circle(33)), TOLERANCE)
@@ -264,10 +273,28 @@ def test_a_closed_published_contour_may_follow_the_edge_of_our_points() -> None:
     assert found["overlap"] == pytest.approx(40 / 43, abs=1e-3)
 
 
-@pytest.mark.parametrize("line", [np.array([[1.0, 2.0]]), np.ones((4, 3)), np.ones((4, 2))])
-def test_a_published_table_that_is_no_curve_is_refused(line: np.ndarray) -> None:
-    with pytest.raises(UserError, match='published curve "observed"'):
-        compare(ours(circle(33)), {"observed": [line]}, scan(in_circle(33)), TOLERANCE)
+@pytest.mark.parametrize(
+    ("block", "found"),
+    [
+        ("x,y", "2 columns and 0 rows in block 2"),
+        ("x,y\n1,2", "2 columns and 1 rows in block 2"),
+        ("x,y,z\n1,2,3\n4,5,6", "3 columns and 2 rows in block 2"),
+    ],
+)
+def test_a_published_table_with_a_block_that_is_no_curve_is_refused(
+    block: str, found: str, tmp_path: Path
+) -> None:
+    table = tmp_path / "observed.csv"
+    table.write_text(f"x,y\n0,0\n1,1\n\n{block}\n", encoding="utf-8")
+    with pytest.raises(UserError, match=rf"observed\.csv: found {found}; expected a contour"):
+        read_curves([table])
+
+
+def test_a_published_curve_without_length_is_refused(tmp_path: Path) -> None:
+    table = tmp_path / "expected.csv"
+    table.write_text("x,y\n1,2\n1,2\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"one and the same place.*names for expected$"):
+        read_curves([table])
 
 
 @pytest.fixture(scope="module")

@@ -197,6 +197,23 @@ def test_without_signal_there_are_pulls_and_yields_and_words(tmp_path: Path) -> 
     assert len(list(tmp_path.glob("*.png"))) == len(diagnostic_figures.FIGURES)
 
 
+@pytest.mark.parametrize("poi", ["mu", None])
+def test_where_no_parameter_is_free_the_figures_say_so(poi: str | None, tmp_path: Path) -> None:
+    spec = counting(12.0)
+    samples = spec["channels"][0]["samples"]
+    samples[1]["modifiers"] = []
+    if poi is None:
+        samples[0]["modifiers"][0]["name"] = "k"
+        spec["measurements"][0]["config"]["parameters"] = [{"name": "k", "fixed": True}]
+    record = diagnostics.diagnose(spec)
+    assert (record["poi"], record["fit"]["status"]) == (poi, "ok")
+    diagnostic_figures.draw({"name": "point", "region": "", **record}, "Title", tmp_path)
+    drawn = {path.name for path in tmp_path.iterdir()}
+    assert drawn == {
+        f"{name}{end}" for name in diagnostic_figures.FIGURES for end in style.SUFFIXES
+    }
+
+
 def test_a_fit_that_failed_has_a_reason_and_costs_the_others_nothing(
     spec: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -25,6 +27,7 @@ from recontour.files import (
     write_json,
     write_text,
 )
+from running import ROOT
 
 PIECES = [b"", b"\xff", b"[", b"}", b'"', b"NaN", b"1e999", b"\\ud800", b",", b"9" * 5000]
 
@@ -257,3 +260,34 @@ def test_a_mistake_in_the_program_keeps_its_traceback_and_ends_with_an_error(
     assert "Traceback" in told and "lambda" in told
     last = told.splitlines()[-1]
     assert last.startswith("error: ") and "ZeroDivisionError: division by zero" in last
+
+
+@pytest.mark.parametrize("parent", ["", "1"])
+def test_the_log_of_a_mistake_is_named_where_there_is_one(
+    parent: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RECONTOUR_PARENT", parent)
+    monkeypatch.setattr(cli.processes, "end_with", lambda parent: None)
+    _, told = run(lambda: 1 / 0, capsys)
+    assert ("in the folder logs of the results" in told) == bool(parent)
+
+
+def test_a_program_that_is_interrupted_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    assert run(interrupted, capsys) == (130, "")
+
+
+@pytest.mark.parametrize("lines", [1, 100_000])
+def test_a_program_whose_output_nobody_reads_any_more_ends_without_a_word(lines: int) -> None:
+    code = f"from recontour import cli; cli.main(lambda: print('line\\n' * {lines}))"
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow")}
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "wb") as unread:
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(
+            command, env=environment, stdout=unread, stderr=subprocess.PIPE, check=False
+        )
+    assert (done.returncode, done.stderr) == (1, b"")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +17,10 @@ import numpy as np
 import pytest
 from recontour import limits, patches, plane_figure, results
 from recontour.errors import UserError
-from recontour.files import read_json
+from recontour.files import read_json, write_json
 from recontour.likelihood import Point, index_patchset
 from recontour.points import Points
-from running import by_name, rows, snakemake
+from running import ROOT, by_name, rows, snakemake
 from small_search import background, patch, patchset, with_two_bad_points, write, write_config
 
 LABELS = ("m1", "m2")
@@ -174,6 +177,32 @@ def test_the_figures_are_drawn_and_without_published_limits_nothing_is_compared(
     assert (folder / "limits.png").stat().st_size > 10_000
     assert (folder / "limits.pdf").stat().st_size > 5_000
     assert read_json(folder / "limits_comparison.json")["verdict"] == "not compared"
+
+
+def test_of_a_plane_its_own_points_are_counted(small: tuple[Path, Any], tmp_path: Path) -> None:
+    folder = small[0] / "results/small"
+    contours = read_json(folder / "contours.json") | {"where": "m2 == 50"}
+    write_json(tmp_path / "m50/contours.json", contours)
+    entries = read_json(folder / "upper_limits.json")
+    status = {"signal_200_0": "failed", "signal_300_50": "failed", "signal_400_50": limits.NO_LIMIT}
+    for row in entries:
+        row["status"] = status.get(row["name"], row["status"])
+    write_json(tmp_path / "upper_limits.json", entries)
+    arguments = {
+        "--title": ["T"],
+        "--limits": [tmp_path / "upper_limits.json"],
+        "--plane": [folder / "cls.csv", tmp_path / "m50/contours.json"],
+        "--tolerated": ["1"],
+        "--output": [tmp_path / "m50/limits_comparison.json"],
+    }
+    program = [sys.executable, ROOT / "workflow/scripts/limits_compare.py"]
+    program += [part for name, values in arguments.items() for part in (name, *values)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow")}
+    done = subprocess.run(program, env=environment, capture_output=True, text=True, check=False)
+    title, counts, missing, *_ = done.stdout.splitlines()
+    assert (title, counts) == ("T: upper limits, plane m50", "  points      3 done, 1 failed")
+    assert missing.startswith("  no limit    1 points")
+    assert done.returncode == 1 and "2 of 12 points failed" in done.stderr, "those of all planes"
 
 
 def test_a_table_that_does_not_cover_a_mass_ends_the_run_before_it_starts(tmp_path: Path) -> None:

@@ -48,6 +48,17 @@ def test_the_excluded_area_is_told_in_the_units_of_the_axes(
     assert expected in summary.extent(contours(*units))
 
 
+def test_distances_from_the_published_contour_are_told_without_exponents() -> None:
+    found = {"median": 1234.5, "p90": 34567.8, "max": None, "overlap": 0.96719}
+    found |= {"verdict": "reproduced", "disagreements": []}
+    comparison = {"verdict": "reproduced", "units": {"x": "MeV"}, "no_distances": "", "reasons": []}
+    _, line = summary.agreement(comparison | {"curves": {"observed": found}})
+    assert line == (
+        "  observed    reproduced: distance median 1230 MeV, 90 % 34600 MeV, largest none MeV; "
+        "overlap 0.967; points on the other side: none"
+    )
+
+
 def test_along_a_single_axis_the_excluded_ranges_are_told() -> None:
     line = {
         "axes": {"x": {"unit": "GeV"}},

@@ -187,6 +187,12 @@ def test_a_legend_of_many_entries_leaves_the_header_free() -> None:
     assert legend.get_window_extent().y1 < header
 
 
+def test_a_boundary_changes_nothing_along_one_axis() -> None:
+    scan = line([200, 300, 400], [3.0, 2.0, 1.0])
+    bounded = crossings.crossings(scan, X, (1.0, 150.0))
+    assert bounded | {"boundary": None} == crossings.crossings(scan, X)
+
+
 def test_two_excluded_ranges_give_three_crossings() -> None:
     z = Z95 + np.array([1, -1, 1, -1.0])
     found = crossings.crossings(line([0, 100, 200, 300], z), X)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
@@ -86,6 +87,30 @@ def test_a_run_without_points_to_compute_is_told(run: Path) -> None:
     script = [sys.executable, str(ROOT / "workflow/scripts/progress.py")]
     found = subprocess.run(script, cwd=run, capture_output=True, text=True, check=True)
     assert found.stdout == "this run has no points to compute\n"
+
+
+def test_watching_ends_with_ctrl_c_and_no_traceback(run: Path) -> None:
+    script = [sys.executable, str(ROOT / "workflow/scripts/progress.py"), "--watch", "60"]
+    with subprocess.Popen(
+        script, cwd=run, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=interruptible
+    ) as watching:
+        assert watching.stdout is not None and watching.stderr is not None
+        assert watching.stdout.readline() == b"x/hypotest: 0 of 8 points\n"
+        watching.send_signal(signal.SIGINT)
+        assert (watching.wait(timeout=10), watching.stderr.read()) == (130, b"")
+
+
+def interruptible() -> None:
+    """Undo what a shell does for commands in the background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.mark.parametrize("pause", ["-1", "0", "nan"])
+def test_a_pause_that_is_none_is_refused(run: Path, pause: str) -> None:
+    script = [sys.executable, str(ROOT / "workflow/scripts/progress.py"), "--watch", pause]
+    found = subprocess.run(script, cwd=run, capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stdout) == (2, "")
+    assert f"argument --watch: found {pause}, expected more than 0, and" in found.stderr
 
 
 def test_after_a_run_all_its_points_are_done(finished_small: Path) -> None:

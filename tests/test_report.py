@@ -127,6 +127,9 @@ def test_a_comparison_is_put_into_words() -> None:
         "7.1 GeV, all of it within 12 GeV. The excluded areas overlap by 96.7 %. "
         "On its other side: p (beyond the published contour, CLs = 0.011)."
     )
+    far = found | {"median": 121.4, "p90": 5432.1, "max": 1.6e6, "disagreements": []}
+    words = report.in_words("observed", far, "MeV")
+    assert "within 120 MeV of ours, 90 % of it within 5400 MeV, all of it within 1600000" in words
     nothing = dict.fromkeys(found) | {"disagreements": []}
     words = report.in_words("expected", nothing, "GeV")
     assert words.startswith("There is no expected contour of ours")
@@ -144,6 +147,8 @@ def test_the_quality_of_fits_is_that_of_the_worst_and_counts_the_failed() -> Non
         "Newton iterations": "20.5 a point (median), all of its fits together",
         "Time per point": "0.025 s of CPU (median), 0.13 s at most",
     }
+    slow = report.quality([ROW], [123.0])["Time per point"]
+    assert slow == "120 s of CPU (median), 120 s at most"
     assert list(report.quality([FAILED], [])) == ["Status", "Excluded"]
 
 
@@ -173,6 +178,30 @@ def test_titles_are_typeset_and_what_is_no_tex_is_shown_as_written() -> None:
     assert "&#x003C7;" in typeset  # χ
     assert typeset.endswith("</math> &lt; 5 GeV")
     assert pages.tex("$^$ <") == "^ &lt;"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (r"costs \$6 & \$7", "costs $6 &amp; $7"),
+        (r"\$5, $7", "$5, $7"),
+        ("$x$ and $y", "$x$ and $y"),
+        (r"\$5 $^$ \$6", "$5 ^ $6"),
+    ],
+)
+def test_dollar_signs_are_those_of_the_figures(text: str, shown: str) -> None:
+    assert pages.tex(text) == shown
+
+
+def test_titles_of_the_pages_are_typeset_too(points: Points) -> None:
+    found = contour.contours(points, AXES, None)
+    title = r"A search for $\tilde t$"
+    for text in (
+        report.page(title, [], [], [ROW], [], PROVENANCE),
+        interactive.page(found, points, rows_of(points), {}, {}, title, []),
+    ):
+        assert f"<h1>{pages.tex(title)}</h1>" in text
+        assert "<h1>A search for <math" in text
 
 
 def test_every_rule_is_named_in_the_snakefile_and_on_the_page_if_part_of_every_run() -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from recontour import geometry
-from recontour.errors import UserError, printable
 from recontour.points import CURVES, LEVEL, VARIED_CURVES, Points
 
 SAMPLES = 1000
@@ -42,8 +41,8 @@ def compare(
     `tolerance` says, `covered` is at least `MIN_COVERED`, and no point disagrees but those that
     `tolerance["disagreements"]` names (nor is any judged by a varied cross-section: the published
     one may be from another table); what `tolerance` leaves out is not judged. Without published
-    contours, or where failed points leave none of ours, it is "not compared".
-    Raises UserError for a published curve of less than two vertices.
+    contours that we have counterparts of, or where failed points leave none of ours, it is "not
+    compared".
     """
     shared = [
         curve
@@ -51,14 +50,14 @@ def compare(
         if curve in published and curve in contours["curves"]
     ]
     curves = {
-        curve: _compare_curve(curve, contours, _lines(curve, published[curve]), points, tolerance)
+        curve: _compare_curve(curve, contours, published[curve], points, tolerance)
         for curve in (shared if contours["region"] else ())
     }
     reasons = [
         f"{curve}: {reason}" for curve, entry in curves.items() for reason in entry["reasons"]
     ]
     if not curves:
-        why = contours["reasons"][shared[0]] if shared else "no published contour is given"
+        why = contours["reasons"][shared[0]] if shared else _nothing_shared(published)
         verdict, reasons = "not compared", [why]
     else:
         verdict = "not reproduced" if reasons else "reproduced"
@@ -76,7 +75,7 @@ def compare(
 def _compare_curve(
     curve: str,
     contours: Mapping[str, Any],
-    published: list[np.ndarray],
+    published: Sequence[np.ndarray],
     points: Points,
     tolerance: Mapping[str, Any],
 ) -> dict[str, Any]:
@@ -127,6 +126,17 @@ def _compare_curve(
     return {"verdict": "not reproduced" if reasons else "reproduced", **result, "reasons": reasons}
 
 
+def _nothing_shared(published: Iterable[str]) -> str:
+    """Why no published curve has a counterpart: of ours, only the varied ones may be missing."""
+    curves = " and ".join(published)
+    if not curves:
+        return "no published contour is given"
+    return (
+        f"no contour of ours is the counterpart of the published {curves}, which take the config "
+        "key cross_sections, a table with uncertainties"
+    )
+
+
 def _no_distances(axes: Mapping[str, Any]) -> str:
     """Why there are no distances in a plane with these axes; empty if there are."""
     units = {axis.get("unit", "") for axis in axes.values()}
@@ -163,17 +173,3 @@ def _reasons(
                     f"published contour, and its CLs is {point['CLs']:.4g}"
                 )
     return reasons
-
-
-def _lines(curve: str, lines: Sequence[np.ndarray]) -> list[np.ndarray]:
-    arrays = [np.asarray(line, dtype=float) for line in lines]
-    for array in arrays:
-        if array.ndim != 2 or array.shape[0] < 2 or array.shape[1] != 2:
-            raise UserError(
-                f'the published curve "{printable(curve)}" has a part of shape {array.shape}; '
-                "expected two columns, x and y, and at least two rows; check which table the "
-                "config key published names"
-            )
-    if not arrays or geometry.length(arrays) == 0.0:
-        raise UserError(f'the published curve "{printable(curve)}" has no length; check its table')
-    return arrays

@@ -32,8 +32,9 @@ def crossings(
     z = Φ⁻¹(1−CLs), clipped at ±5, is interpolated by monotone cubic pieces (PCHIP) through the
     points, in the logarithm of x where the axis says `scale: log`; nothing is extrapolated.
     `curves` holds the places of each curve's crossings, `excluded` the ranges with CLs < 0.05
-    between or beyond them, and `drawn` CLs along the axis. `boundary` (a, c) means a·x ≥ c. Where
-    failed points leave too few others, all of these are empty, and `reasons` says so.
+    between or beyond them, and `drawn` CLs along the axis. `boundary` (a, c) means a·x ≥ c: it is
+    checked, and CLs at it is not used. Where failed points leave too few others, all of these are
+    empty, and `reasons` says so.
 
     Raises UserError if fewer than two points are given, if two lie on one place, or if one lies
     beyond the boundary.

@@ -40,10 +40,12 @@ def caption(name: str) -> Markup:
 
 
 def tex(text: str) -> Markup:
-    """A title as matplotlib reads it, with TeX between dollar signs, as HTML with MathML. What is
-    no TeX is shown as it was written."""
-    parts = re.split(r"\$(.+?)\$", text)
-    made = [_formula(part) if i % 2 else html.escape(part) for i, part in enumerate(parts)]
+    """A title as matplotlib reads it, with TeX between pairs of dollar signs, as HTML with MathML.
+    What is no TeX is shown as it was written; a dollar sign itself is `\\$`, or has no partner."""
+    parts = re.split(r"(?<!\\)\$", text)
+    if len(parts) % 2 == 0:
+        parts = [text]
+    made = [_formula(part) if i % 2 else _words(part) for i, part in enumerate(parts)]
     return Markup("".join(made))
 
 
@@ -52,6 +54,10 @@ def _formula(text: str) -> str:
         return convert(text)
     except Exception:  # the errors of latex2mathml share no other class
         return html.escape(text)
+
+
+def _words(text: str) -> str:
+    return html.escape(text.replace(r"\$", "$"))
 
 
 def short(number: object) -> str:

@@ -42,6 +42,10 @@ HEIGHT = 0.36
 OUTLINE = {"facecolor": "none", "edgecolor": "0.15", "linewidth": 0.8}
 LIMITED = {"facecolor": "none", "edgecolor": "0.2", "hatch": "//////", "linewidth": 0}
 
+ALL_FIXED = "every parameter of the model is fixed"
+NO_NUISANCE = "besides the signal strength, no parameter of the model is free"
+"""Reasons why there are no pulls, and no impacts."""
+
 Parameter = Mapping[str, Any]
 
 
@@ -55,6 +59,8 @@ def draw_pulls(
     if fit["status"] != "ok":
         return [style.draw_reason(fit, title, labels, out)]
     shown = [p for p in fit["parameters"] if p["status"] != "fixed"]
+    if not shown:
+        return [style.draw_reason({"reason": ALL_FIXED}, title, labels, out)]
     reach = _reach(shown)
     room = ROWS * COLUMNS
     pages = [shown[i : i + room] for i in range(0, len(shown), room)]
@@ -75,6 +81,8 @@ def draw_ranking(
     if impacts["status"] != "ok":
         return style.draw_reason(impacts, title, labels, out)
     shown = impacts["parameters"][:RANKED]
+    if not shown:
+        return style.draw_reason({"reason": NO_NUISANCE}, title, labels, out)
     fitted = {parameter["name"]: parameter for parameter in record["fit"]["parameters"]}
     size, row, top = 8.0, 0.27, HEADER + 2 * LINE
     height = top + row * len(shown) + FOOT

@@ -211,6 +211,11 @@ def six_digits(value: float) -> float:
     return float(f"{value:.6g}")
 
 
+def in_digits(value: float | None, digits: int) -> str:
+    """For people: with so many significant digits, and no exponent up to 10¹⁵. None is "none"."""
+    return "none" if value is None else f"{float(f'{value:.{digits}g}'):.15g}"
+
+
 def _cls(text: str, where: str) -> float:
     try:
         value = float(text)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from recontour import pages
-from recontour.points import LEVEL, NO_FIGURE, excluded
+from recontour.points import LEVEL, NO_FIGURE, excluded, in_digits
 from recontour.results import Row
 
 STEPS = (
@@ -82,8 +82,8 @@ def quality(rows: Sequence[Row], seconds: Sequence[float]) -> dict[str, str]:
         found["Starts"] = f"one at {len(done) - several} points, more at {several}"
         found["Newton iterations"] = f"{iterations:g} a point (median), all of its fits together"
     if seconds:
-        median, longest = statistics.median(seconds), max(seconds)
-        found["Time per point"] = f"{median:.2g} s of CPU (median), {longest:.2g} s at most"
+        median, longest = (in_digits(of(seconds), 2) for of in (statistics.median, max))
+        found["Time per point"] = f"{median} s of CPU (median), {longest} s at most"
     return found
 
 
@@ -95,10 +95,12 @@ def in_words(curve: str, found: Mapping[str, Any], unit: str, no_distances: str 
     elif found["median"] is None:
         words = [f"There is no {curve} contour of ours near the published one."]
     else:
+        half, most, every = (
+            f"{in_digits(found[key], 2)} {unit}".rstrip() for key in ("median", "p90", "max")
+        )
         words = [
-            f"Half of the published {curve} contour lies within {found['median']:.2g} {unit} of "
-            f"ours, 90 % of it within {found['p90']:.2g} {unit}, all of it within "
-            f"{found['max']:.2g} {unit}."
+            f"Half of the published {curve} contour lies within {half} of ours, 90 % of it within "
+            f"{most}, all of it within {every}."
         ]
     if found["overlap"] is not None:
         words.append(f"The excluded areas overlap by {100 * found['overlap']:.1f} %.")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from recontour import compare, points
-from recontour.errors import UserError
+from recontour.errors import UserError, printable
 from recontour.files import read_json
 
 SHOWN = ("observed", "expected")
@@ -40,6 +40,32 @@ def read(folder: Path) -> tuple[dict, points.Points]:
             "failed ones; run the analysis again, so that both are of the same points"
         )
     return contours, table
+
+
+def check_axes(
+    ours: Mapping[str, Any], theirs: Mapping[str, Any], folders: tuple[Path, Path]
+) -> None:
+    """Raise UserError if the contours read from these `folders` are over different quantities, or
+    in another unit or scale."""
+    for axis in ours["axes"]:
+        mine, other = _quantity(ours["axes"][axis]), _quantity(theirs["axes"][axis])
+        if mine != other:
+            raise UserError(
+                f"{folders[0]}: found {printable(mine)} along {axis}, but {printable(other)} in "
+                f"{folders[1]}; expected planes of the same quantities; give `axes` the same "
+                "labels, units and scales in both analyses, or compare others"
+            )
+
+
+def conditions(
+    ours: Mapping[str, Any], theirs: Mapping[str, Any], folders: tuple[Path, Path]
+) -> Iterator[str]:
+    """Which points the two planes show, if they are not chosen by the same condition."""
+    if ours["where"] == theirs["where"]:
+        return
+    for folder, contours in zip(folders, (ours, theirs), strict=True):
+        where = f"the points with {contours['where']}" if contours["where"] else "all points"
+        yield f"another condition: {folder} shows {where}"
 
 
 def curves(contours: Mapping[str, Any]) -> dict[str, list[np.ndarray]]:
@@ -79,13 +105,16 @@ def distances(
     """How far the `contours` of `ours` are from the other ones."""
     comparison = compare.compare(contours, theirs, ours, {})
     for curve, found in comparison["curves"].items():
-        median, p90, largest = (_number(found[key], ".3g") for key in ("median", "p90", "max"))
+        median, p90, largest, overlap = (
+            points.in_digits(found[key], 3) for key in ("median", "p90", "max", "overlap")
+        )
         far = comparison["no_distances"] or (
             f"distance median {median}, 90 % {p90}, largest {largest} {comparison['units']['x']}"
         )
-        yield f"{curve} contours: {far}; overlap {_number(found['overlap'], '.3f')}"
+        yield f"{curve} contours: {far}; overlap {overlap}"
 
 
-def _number(value: float | None, form: str) -> str:
-    """A number in this form; one of the analyses may have no contour."""
-    return "none" if value is None else format(value, form)
+def _quantity(axis: Mapping[str, Any]) -> str:
+    """What an axis shows, in its unit, and how."""
+    unit, scale = axis.get("unit", ""), axis.get("scale", "linear")
+    return f'"{axis["label"]}" in {unit or "no unit"}, {scale}'

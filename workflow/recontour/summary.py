@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from recontour.points import LEVEL, excluded
+from recontour.points import LEVEL, excluded, in_digits
 from recontour.results import Row
 
 SHOWN = 5
@@ -63,13 +63,15 @@ def agreement(comparison: Mapping[str, Any]) -> Iterator[str]:
     unit = comparison["units"]["x"]
     for curve, found in comparison["curves"].items():
         others = ", ".join(point["name"] for point in found["disagreements"]) or "none"
+        median, p90, largest = (
+            f"{in_digits(found[k], 3)} {unit}" for k in ("median", "p90", "max")
+        )
         distances = comparison["no_distances"] or (
-            f"distance median {_short(found['median'])} {unit}, 90 % "
-            f"{_short(found['p90'])} {unit}, largest {_short(found['max'])} {unit}"
+            f"distance median {median}, 90 % {p90}, largest {largest}"
         )
         yield (
-            f"  {curve:11} {found['verdict']}: {distances}; overlap {_short(found['overlap'])}; "
-            f"points on the other side: {others}"
+            f"  {curve:11} {found['verdict']}: {distances}; overlap "
+            f"{in_digits(found['overlap'], 3)}; points on the other side: {others}"
         )
     for reason in comparison["reasons"]:
         yield f"  because     {reason}"
@@ -78,7 +80,3 @@ def agreement(comparison: Mapping[str, Any]) -> Iterator[str]:
 def _thousands(number: float) -> str:
     """With three significant digits, and a space between groups of three."""
     return f"{float(f'{number:.3g}'):,.10g}".replace(",", " ")
-
-
-def _short(number: float | None) -> str:
-    return "none" if number is None else f"{number:.3g}"

@@ -22,9 +22,15 @@ def main() -> None:
 
     contours, ours = scan_comparison.read(options.ours)
     other, theirs = scan_comparison.read(options.theirs)
+    folders = (options.ours, options.theirs)
+    scan_comparison.check_axes(contours, other, folders)
     curves = scan_comparison.curves(other)
-    print("\n".join(scan_comparison.differences(ours, theirs)))
-    print("\n".join(scan_comparison.distances(contours, curves, ours)))
+    for line in (
+        *scan_comparison.conditions(contours, other, folders),
+        *scan_comparison.differences(ours, theirs),
+        *scan_comparison.distances(contours, curves, ours),
+    ):
+        print(line)
     title = options.title or f"{options.ours.name} over {options.theirs.name}"
     figure.draw(contours, ours, curves, title, (), options.out, options.theirs.name)
 

@@ -21,12 +21,15 @@ def main() -> None:
     options = parser.parse_args()
 
     rows = read_json(options.limits)
-    failed = [row for row in rows if row["status"] == "failed"]
-    without = [row for row in rows if row["status"] == limits.NO_LIMIT]
-    if options.published and options.plane:
+    shown, places = rows, {}
+    if options.plane:
         cls, contours = options.plane
         scan = points.of_plane(cls, read_json(contours))
         places = dict(zip(scan.names, map(tuple, scan.plane.tolist()), strict=True))
+        shown = [row for row in rows if row["name"] in places]
+    failed = [row for row in shown if row["status"] == "failed"]
+    without = [row for row in shown if row["status"] == limits.NO_LIMIT]
+    if options.published and options.plane:
         published = limits.read_published(options.published)
         comparison = limits.compare(rows, places, published)
     else:
@@ -37,7 +40,7 @@ def main() -> None:
     folder = options.output.parent
     plane = "" if folder == options.limits.parent else f", plane {folder.name}"
     print(f"{options.title}: upper limits{plane}")
-    print(f"  points      {len(rows) - len(failed)} done, {len(failed)} failed")
+    print(f"  points      {len(shown) - len(failed)} done, {len(failed)} failed")
     if without:
         print(f"  no limit    {len(without)} points, for the reasons in the table")
     print("\n".join(limits.agreement(comparison)))
