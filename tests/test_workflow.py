@@ -249,6 +249,19 @@ def test_the_remedy_for_a_wrong_table_of_points_makes_the_right_one(
     assert not (folder / "results/small/likelihood/points.csv").exists()
 
 
+def test_commands_are_not_longer_with_more_jobs(small: tuple[Path, dict]) -> None:
+    """Linux limits one to 131072 bytes."""
+    folder, _ = small
+    targets = ("results/small/cls.csv", "results/small/cls_regions.csv", "upper_limits")
+    run = snakemake(
+        folder, "-np", "--quiet", "host", "--config", "points_per_job=1", "--", *targets
+    )
+    programs = ("aggregate.py", "cls_regions.py", "limits_table.py")
+    commands = [line for line in run.stdout.splitlines() if any(f"/{p} " in line for p in programs)]
+    assert len(commands) == 3, run.stdout
+    assert not [command for command in commands if "1-1.jsonl" in command]
+
+
 @pytest.mark.parametrize(
     ("damaged", "length", "problem"),
     [
