@@ -137,9 +137,9 @@ def made_now():
     return {output for job in workflow.dag.needrun_jobs() for output in job.output}
 
 
-def outputs_of(**wildcards):
-    """What rules can make whose only wildcards are these, in the order of the rules."""
-    outputs = [output for rule in workflow.rules for output in rule.output]
+def outputs_of(among, **wildcards):
+    """What these rules can make whose only wildcards are these, in the order of the rules."""
+    outputs = [output for rule in among for output in rule.output]
     return [
         output.apply_wildcards(wildcards)
         for output in outputs
@@ -149,11 +149,17 @@ def outputs_of(**wildcards):
 
 def no_longer_drawn():
     """Folders and files of planes with too few points for a figure by now, where the table of CLs
-    is made anew, and these were drawn of an older one."""
+    is made anew, and these, the contours and what takes them, were drawn of an older one.
+    """
     made = made_now()
+    drawing = [
+        r
+        for r in workflow.rules
+        if any(str(file).endswith("/contours.json") for file in r.input + r.output)
+    ]
     for plane in PLANES.values():
         if not plane.can_draw and f"results/{plane.analysis}/cls.csv" in made:
-            paths = map(Path, outputs_of(plane=plane.folder))
+            paths = map(Path, outputs_of(drawing, plane=plane.folder))
             if there := [path for path in paths if path.exists()]:
                 yield f"results/{plane.folder}", there
 
@@ -169,10 +175,10 @@ def left_behind():
         folder = f"results/{analysis}"
         if f"{folder}/cls.csv" not in made:
             continue
-        possible = {*outputs_of(analysis=analysis)}
+        possible = {*outputs_of(workflow.rules, analysis=analysis)}
         for plane in PLANES.values():
             if plane.analysis == analysis:
-                possible.update(outputs_of(plane=plane.folder))
+                possible.update(outputs_of(workflow.rules, plane=plane.folder))
         names = [
             os.path.relpath(path, folder)
             for path in possible - made
