@@ -4,6 +4,7 @@ or read-only disk. The next run finishes, with results byte-identical to an undi
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import random
 import shutil
@@ -122,6 +123,22 @@ def test_of_two_runs_in_one_folder_one_stops_with_a_clear_word(
     assert "Traceback" not in second.stdout
     assert first.wait() == 0
     finishes(tmp_path, made(finished_small))
+
+
+def test_a_run_does_not_go_on_that_was_planned_while_another_one_worked(copy: Path) -> None:
+    (copy / "results/small/summary.txt").unlink()
+    lock = (copy / ".snakemake/recontour.lock").open("a", encoding="utf-8")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    second = start(copy)
+    end = time.monotonic() + 60
+    while b"note: another run" not in (copy / "output").read_bytes():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+    lock.close()
+    assert second.wait() != 0
+    assert "; wait until it has ended, and run again" in (copy / "output").read_text()
+    assert not (copy / "results/small/summary.txt").exists()
+    assert snakemake(copy).returncode == 0
 
 
 def flip_a_bit(path: Path) -> None:

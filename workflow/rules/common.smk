@@ -81,6 +81,7 @@ except UserError as error:
 
 # Jobs on a cluster read this file, too; what follows is for the run that they belong to.
 RUN = workdir.Run(jobs_elsewhere=workflow.resource_settings.nodes is not None)
+ANOTHER_RUN = None
 try:
     if not workflow.is_main_process:
         pass
@@ -92,7 +93,8 @@ try:
         for note in RUN.tidy(Path("results"), sources, dependents):
             print(f"note: {note}", file=sys.stderr)
     else:
-        print(f"note: {RUN.other()}", file=sys.stderr)
+        ANOTHER_RUN = RUN.other()
+        print(f"note: {ANOTHER_RUN}", file=sys.stderr)
 except OSError as error:
     sys.exit(f"error: {printable(explanation(error))}")
 
@@ -106,10 +108,11 @@ wildcard_constraints:
 
 
 def begin():
-    """Stop before the first job if another run works here; otherwise tell how far this one is. Dry
+    """Stop before the first job if another run worked here when this one was planned, of results that
+    it may have changed and without a look at their seals; otherwise tell how far this one is. Dry
     runs do not come this far."""
-    if not RUN.alone():
-        sys.exit(f"error: {RUN.other()}; wait until it has ended")
+    if ANOTHER_RUN:
+        sys.exit(f"error: {ANOTHER_RUN}; wait until it has ended, and run again")
     for folder, paths in no_longer_drawn():
         for path in paths:
             seals.set_aside(path)
