@@ -79,6 +79,16 @@ try:
 except UserError as error:
     sys.exit(f"error: {printable(error)}")
 
+
+def given_files():
+    """What jobs take that no job has made."""
+    yield from WORKFLOW.rglob("*.py")
+    yield from (WORKFLOW / "report").iterdir()
+    yield from (scan.table for scan in SCANS.values())
+    yield from (Path(f) for own in SIGNALS.values() if own for f in signals.files(own))
+    yield from (table.path for table in CROSS_SECTIONS.values() if table)
+
+
 # Jobs on a cluster read this file, too; what follows is for the run that they belong to.
 RUN = workdir.Run(jobs_elsewhere=workflow.resource_settings.nodes is not None)
 ANOTHER_RUN = None
@@ -86,11 +96,10 @@ try:
     if not workflow.is_main_process:
         pass
     elif RUN.alone():
-        sources = [*WORKFLOW.rglob("*.py"), *(scan.table for scan in SCANS.values())]
         dependents = {}
         for name, analysis in ANALYSES.items():
             dependents.setdefault(analysis["background_of"], []).append(name)
-        for note in RUN.tidy(Path("results"), sources, dependents):
+        for note in RUN.tidy(Path("results"), given_files(), dependents):
             print(f"note: {note}", file=sys.stderr)
     else:
         ANOTHER_RUN = RUN.other()
