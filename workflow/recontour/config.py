@@ -176,13 +176,15 @@ def signal(config: Mapping[str, Any], analysis: str, root: Path) -> dict[str, st
 
 def likelihood_of(config: Mapping[str, Any], analysis: str) -> str:
     """The analysis that the likelihood of an analysis is fetched for: the one that its background
-    is of, unless it gives an archive of its own."""
+    is of, unless it gives an archive or a mirror of its own."""
     analyses = config["analyses"]
     other = analyses[analysis]["background_of"]
     if not other:
         return analysis
-    archives = [analyses[name]["likelihood"] for name in (analysis, other)]
-    mine, theirs = ({key: part[key] for key in ("doi", "size", "sha256")} for part in archives)
+    entries = [analyses[name] | analyses[name]["likelihood"] for name in (analysis, other)]
+    mine, theirs = (
+        [entry[key] for key in ("doi", "size", "sha256", "mirror")] for entry in entries
+    )
     return other if mine == theirs else analysis
 
 

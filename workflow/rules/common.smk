@@ -97,8 +97,9 @@ try:
         pass
     elif RUN.alone():
         dependents = {}
-        for name, analysis in ANALYSES.items():
-            dependents.setdefault(analysis["background_of"], []).append(name)
+        for name in ANALYSES:
+            owner = configuration.likelihood_of(config, name)
+            dependents.setdefault(owner, []).append(name)
         for note in RUN.tidy(Path("results"), given_files(), dependents):
             print(f"note: {note}", file=sys.stderr)
     else:
