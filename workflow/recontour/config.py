@@ -208,27 +208,31 @@ def _chosen(wanted: Any, points: Mapping[str, Sequence[Point]]) -> dict[str, Any
     """What the general key `select` chooses of the analyses that hold any of it."""
     if wanted == "all":
         return dict.fromkeys(points, wanted)
-    wanted = wanted or []
-    if isinstance(wanted, str) or (wanted and not isinstance(wanted[0], str | list)):
-        wanted = [wanted]
-    chosen: dict[str, list[Any]] = {}
-    for entry in wanted:
-        opened, closed = (sum(map(str(entry).count, pair)) for pair in ("([", ")]"))
-        if isinstance(entry, str) and opened != closed:
+    items = wanted if isinstance(wanted, list) else [wanted]
+    if items in ([], [""]):
+        return {}
+    for item in items:
+        opened, closed = (sum(map(str(item).count, pair)) for pair in ("([", ")]"))
+        if isinstance(item, str) and opened != closed:
             raise UserError(
-                f'config key select: "{printable(entry)}" has a bracket without its partner; quote '
+                f'config key select: "{printable(item)}" has a bracket without its partner; quote '
                 "the whole for the shell, as in --config 'select=(900, 250)'"
             )
-        refusals = []
-        for name in points:
+    chosen: dict[str, list[Any]] = {}
+    refusals = []
+    for name, listed in points.items():
+        for entry in selection.entries(wanted, listed):
             try:
-                selection.select(points[name], [entry])
+                selection.select(listed, [entry])
             except UserError as refusal:
-                refusals.append(f"{name}: {refusal}")
+                refusals.append((name, repr(entry), refusal))
             else:
                 chosen.setdefault(name, []).append(entry)
-        if len(refusals) == len(points):
-            raise UserError(f"config key select: {'; '.join(refusals)}")
+    held = {repr(entry) for entries in chosen.values() for entry in entries}
+    if repr(wanted) not in held and not held.issuperset(map(repr, items)):
+        missing = {name: text for name, entry, text in refusals[::-1] if entry not in held}
+        told = "; ".join(f"{name}: {missing[name]}" for name in points if name in missing)
+        raise UserError(f"config key select: {told}")
     return chosen
 
 
