@@ -89,7 +89,7 @@ def test_a_second_run_has_nothing_to_do(demo: Path) -> None:
     assert "Nothing to be done" in snakemake(demo, "demo", project=demo).stdout
 
 
-def test_a_changed_formula_repeats_the_fits_and_a_changed_style_the_figure(demo: Path) -> None:
+def test_a_change_of_formula_style_or_template_repeats_fits_figure_or_page(demo: Path) -> None:
     def jobs_after_a_change_of(module: str, *, older: bool = False) -> dict[str, int]:
         path = demo / "workflow" / module
         before = path.read_text(encoding="utf-8")
@@ -107,6 +107,8 @@ def test_a_changed_formula_repeats_the_fits_and_a_changed_style_the_figure(demo:
     assert fits.keys() >= {"hypotest", "aggregate", "contour", "compare", "plot", "summary"}
     assert not fits.keys() & {"fetch_likelihood", "fetch_table", "verify"}
     assert jobs_after_a_change_of("histfit/interpolation.py", older=True) == fits
+    page = jobs_after_a_change_of("report/page.css", older=True)
+    assert page == {"page": 1, "demo": 1}
 
 
 def test_a_changed_title_repeats_all_that_shows_it_in_one_run(demo: Path) -> None:
