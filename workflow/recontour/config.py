@@ -389,9 +389,10 @@ def _read_texts(value: Any, rules: Mapping[str, Any]) -> None:
     """Read numbers, true and false where the schema has them and the command line gave texts, as
     Snakemake does within `--config key={...}`, one text as the list of it, and 5.0 as the whole
     number that it is; drop blanks and line breaks around a text that has to match a pattern, and
-    leave out what has nothing after the colon, in place."""
+    leave out keys, but no user's names, with nothing after the colon, in place."""
     if not isinstance(value, dict):
         return
+    named = rules.get("propertyNames", {}).get("enum", ())
     for key, content in [*value.items()]:
         if not isinstance(key, str):
             raise UserError(
@@ -399,7 +400,7 @@ def _read_texts(value: Any, rules: Mapping[str, Any]) -> None:
                 f'"{printable(key)}"'
             )
         rule = _rule(rules, key)
-        if content is None and rule.get("type", "object") != "object":
+        if content is None and (key in rules.get("properties", {}) or key in named):
             del value[key]
         elif rule.get("type") in ("integer", "number", "boolean") and isinstance(content, str):
             with contextlib.suppress(yaml.YAMLError):
