@@ -49,7 +49,7 @@ is made later."""
 
 _LIKELIHOOD = {"likelihood", "likelihood.archive", "likelihood.json", "points.csv"}
 _OF_LIKELIHOOD = {"hypotest", "limits", *_TABLE, "workspaces", "diagnostics"}
-"""What is not in `MADE_FROM` and not in the former is nothing that the latter is made from."""
+"""Files and folders, and what is made from them and, but for `MADE_FROM`, from nothing else."""
 
 
 def seal(*paths: Path | str) -> None:

@@ -168,7 +168,7 @@ def no_longer_drawn():
     drawing = [
         r
         for r in workflow.rules
-        if any(str(file).endswith("/contours.json") for file in r.input + r.output)
+        if any(str(file).endswith("contours.json") for file in r.input + r.output)
     ]
     for plane in PLANES.values():
         if not plane.can_draw and f"results/{plane.analysis}/cls.csv" in made:
