@@ -246,14 +246,13 @@ def test_points_selected_are_told_with_the_key_that_selects_them(shipped: dict[s
 
 def test_a_key_without_a_value_is_as_if_it_were_not_there(shipped: dict[str, Any]) -> None:
     shipped |= {"mirror": None, "run": None, "points_per_job": None}
-    shipped["analyses"]["1Lbb"] |= {"boundary": None, "cross_sections": None, "labels": None}
-    config.complete(shipped)
     entry = shipped["analyses"]["1Lbb"]
+    entry |= dict.fromkeys(("boundary", "cross_sections", "labels", "tolerance", "planes"))
+    entry["axes"]["x"]["scale"] = entry["published"]["expected"] = None
+    config.complete(shipped)
     assert (shipped["mirror"], entry["boundary"], entry["cross_sections"]) == ("", "", "")
-    assert (entry["labels"], shipped["run"]) == (
-        [],
-        config.schema()["properties"]["run"]["default"],
-    )
+    assert (entry["labels"], entry["planes"], entry["axes"]["x"]["scale"]) == ([], {}, "linear")
+    assert (shipped["run"], entry["tolerance"]["p90"]) == (["1Lbb"], 10)
 
 
 def test_an_analysis_without_content_or_with_the_name_of_a_rule_is_refused(

@@ -4,6 +4,7 @@ or read-only disk. The next run finishes, with results byte-identical to an undi
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import random
 import shutil
@@ -14,8 +15,8 @@ import time
 from pathlib import Path
 
 import pytest
-from running import ROOT, snakemake
-from small_search import write
+from running import ROOT, clone, snakemake
+from small_search import write, write_config
 
 RESULTS = ("cls.csv", "cls.json", "harvest.json", "contours.json", "comparison.json")
 FIGURE = ("exclusion.png", "exclusion.pdf", "provenance.json", "report.html", "summary.txt")
@@ -124,6 +125,22 @@ def test_of_two_runs_in_one_folder_one_stops_with_a_clear_word(
     finishes(tmp_path, made(finished_small))
 
 
+def test_a_run_does_not_go_on_that_was_planned_while_another_one_worked(copy: Path) -> None:
+    (copy / "results/small/summary.txt").unlink()
+    lock = (copy / ".snakemake/recontour.lock").open("a", encoding="utf-8")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    second = start(copy)
+    end = time.monotonic() + 60
+    while b"note: another run" not in (copy / "output").read_bytes():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+    lock.close()
+    assert second.wait() != 0
+    assert "; wait until it has ended, and run again" in (copy / "output").read_text()
+    assert not (copy / "results/small/summary.txt").exists()
+    assert snakemake(copy).returncode == 0
+
+
 def flip_a_bit(path: Path) -> None:
     """Damage that no time of modification betrays."""
     times = path.stat()
@@ -191,6 +208,28 @@ def test_files_from_the_future_do_not_stop_a_run(copy: Path, finished_small: Pat
     (copy / "results/small/summary.txt").unlink()
     out = finishes(copy, made(finished_small))
     assert "were younger than the clock says" in out
+
+
+def test_no_file_that_jobs_take_stays_in_the_future(tmp_path: Path) -> None:
+    """As Snakemake refuses what is made from it."""
+    settings, project = write(tmp_path), clone(tmp_path / "project")
+    settings["analyses"]["mine"] = {
+        "background_of": "small",
+        "signal": {"patches": "patches", "table": "points.csv"},
+        "cross_sections": "theory.csv",
+    }
+    write_config(tmp_path, settings)
+    theory = tmp_path / "theory.csv"
+    theory.write_text("m1,cross_section_pb\n200,4\n500,0.25\n", encoding="utf-8")
+    (tmp_path / "patches").mkdir()
+    (tmp_path / "patches/a.json").write_text("[]", encoding="utf-8")
+    given = [theory, tmp_path / "points.csv", tmp_path / "patches/a.json"]
+    given += [*(project / "workflow/report").iterdir(), project / "workflow/scripts/page.py"]
+    for path in given:
+        os.utime(path, (time.time() + 3600, time.time() + 3600))
+    run = snakemake(tmp_path, "-n", "small", "mine", project=project)
+    assert f"{len(given)} files were younger than the clock says" in run.stdout
+    assert [path for path in given if path.stat().st_mtime > time.time()] == []
 
 
 @pytest.mark.long

@@ -400,7 +400,17 @@ def test_numbers_survive_a_table_of_points(value: float) -> None:
     assert as_value(str(value)) == value and type(as_value(str(value))) is type(value)
 
 
-@pytest.mark.parametrize("text", ["", "x", "1_0", "nan", "inf", "1e999", "0x1", " 1", "\u0661"])
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("007", 7), ("+5", 5), ("5.", 5.0), (".5", 0.5), ("-.5e1", -5.0), ("1.e-3", 0.001)],
+)
+def test_numbers_are_read_in_every_notation(text: str, value: float) -> None:
+    assert as_value(text) == value and type(as_value(text)) is type(value)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x", "1_0", "nan", "inf", "1e999", "0x1", " 1", "\u0661", ".", "+", "5.e", "+-5"]
+)
 def test_what_is_no_number_stays_a_text(text: str) -> None:
     assert as_value(text) == text
 

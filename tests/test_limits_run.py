@@ -134,6 +134,15 @@ def test_limits_of_bad_points_are_refused_and_all_else_stays_as_it_was_made(tmp_
 
 
 @pytest.mark.long
+def test_of_a_point_too_few_for_a_figure_what_is_made_without_one_stays(tmp_path: Path) -> None:
+    write(tmp_path, select=[[300, 0]])
+    assert snakemake(tmp_path, "upper_limits").returncode == 0
+    run = snakemake(tmp_path)
+    assert run.returncode == 0, run.stdout
+    assert (tmp_path / "results/small/limits_comparison.json").exists(), run.stdout
+
+
+@pytest.mark.long
 def test_a_point_without_a_limit_is_computed_once(tmp_path: Path) -> None:
     patches = patchset()
     patches["patches"][0]["patch"] = []  # no signal

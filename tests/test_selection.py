@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from recontour import cross_sections, yields
+from recontour import config, cross_sections, yields
 from recontour.errors import UserError
 from recontour.likelihood import Point, index_patchset
 from recontour.selection import check_points_table, read_points, select
@@ -51,6 +51,53 @@ def test_with_one_label_a_list_of_numbers_is_several_points() -> None:
     points = (Point("a", (300,)), Point("b", (500,)))
     assert select(points, [500, 300]) == points
     assert select(points, 300) == points[:1]
+
+
+def scans_of_a_plane_and_a_line(folder: Path, **keys: Any) -> dict[str, list[str]]:
+    """The names of the points that a config with these general keys selects."""
+    rows = {"plane": "name,m1,m2\na,600,700\nb,1,2\n", "line": "name,m\nc,600\nd,700\ne,800\n"}
+    settings: dict[str, Any] = {"run": ["plane"], "analyses": {}, **keys}
+    for name, text in rows.items():
+        (folder / f"{name}.csv").write_text(text, encoding="utf-8")
+        settings["analyses"][name] = {
+            "title": name,
+            "likelihood": {"doi": "10.5072/a", "size": 1, "sha256": "0" * 64}
+            | {"background": "b", "background_digest": "0" * 64, "patchset": "p"},
+            "points": str(folder / f"{name}.csv"),
+            "axes": {"x": {"label": "m1" if name == "plane" else "m", "title": "x"}},
+        }
+    config.complete(settings)
+    scans = config.scans(settings, folder)
+    return {name: [point.name for point in scan.points] for name, scan in scans.items()}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "plane", "line"),
+    [
+        ([600, 700], "a", "cd"),
+        (["600", "700"], "a", "cd"),  # as --config 'select=[600, 700]' gives it
+        ([1, 2], "b", "cde"),
+        ([600, 800], "ab", "ce"),
+        (600, "ab", "c"),
+        ("600", "ab", "c"),
+        ([600, [1, 2]], "b", "c"),
+        (["a", "b", "e"], "ab", "e"),
+        ("", "ab", "cde"),
+    ],
+)
+def test_what_a_list_of_the_general_selection_means_depends_on_the_number_of_labels(
+    tmp_path: Path, wanted: Any, plane: str, line: str
+) -> None:
+    found = scans_of_a_plane_and_a_line(tmp_path, select=wanted)
+    assert found == {"plane": [*plane], "line": [*line]}
+
+
+@pytest.mark.parametrize("wanted", [[600, 900], ["c", "900"], 900, [[1, 3]], [1, 600]])
+def test_a_point_of_the_general_selection_that_no_analysis_holds_is_told(
+    tmp_path: Path, wanted: Any
+) -> None:
+    with pytest.raises(UserError, match=r"^config key select: plane: .* not a .*; line: .* not a "):
+        scans_of_a_plane_and_a_line(tmp_path, select=wanted)
 
 
 @pytest.mark.parametrize(

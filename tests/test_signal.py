@@ -144,15 +144,20 @@ def test_the_likelihood_is_fetched_once(run: Path) -> None:
     assert table == {"sha256": hashlib.sha256(points.read_bytes()).hexdigest()}
 
 
-def test_another_archive_is_fetched_and_verified_for_itself() -> None:
+def test_another_archive_or_mirror_is_taken_for_itself() -> None:
     archive = {"doi": "10.5072/a", "size": 1, "sha256": "ab"}
     analyses = {
-        "base": {"background_of": "", "likelihood": archive},
-        "same": {"background_of": "base", "likelihood": archive | {"background": "x.json"}},
-        "other": {"background_of": "base", "likelihood": archive | {"sha256": "cd"}},
+        "base": {"background_of": "", "mirror": "", "likelihood": archive},
+        "same": {
+            "background_of": "base",
+            "mirror": "",
+            "likelihood": archive | {"background": "x"},
+        },
+        "other": {"background_of": "base", "mirror": "", "likelihood": archive | {"sha256": "cd"}},
+        "near": {"background_of": "base", "mirror": "here", "likelihood": archive},
     }
     found = {name: config.likelihood_of({"analyses": analyses}, name) for name in analyses}
-    assert found == {"base": "base", "same": "base", "other": "other"}
+    assert found == {"base": "base", "same": "base", "other": "other", "near": "near"}
 
 
 def test_two_analyses_are_compared_point_by_point_and_by_their_contours(

@@ -95,22 +95,61 @@ def test_damage_takes_later_results_with_it_but_no_other_batch(folder: Path) -> 
     assert list(set_damaged_aside(folder)) == []
 
 
-def test_what_was_made_from_a_deleted_file_goes_too_also_in_analyses_that_use_it(
+def test_what_was_made_from_a_deleted_archive_goes_too_also_in_analyses_that_share_it(
     folder: Path,
 ) -> None:
-    patches = sealed(folder / "1Lbb/likelihood/patches.csv")
+    archive = sealed(folder / "1Lbb/download/likelihood.archive")
     table, mine = sealed(folder / "1Lbb/cls.csv"), sealed(folder / "mine/cls.csv")
-    patches.unlink()
-    assert list(set_damaged_aside(folder / "1Lbb", [folder / "mine"])) == [(patches, [table, mine])]
+    archive.unlink()
+    assert list(set_damaged_aside(folder / "1Lbb", [folder / "mine"])) == [(archive, [table, mine])]
     assert list(set_damaged_aside(folder / "1Lbb", [folder / "mine"])) == []
 
 
-@pytest.mark.parametrize("name", ["workspaces/a.json", "workspaces/A/a.json", "diagnostics/A/a"])
-def test_a_deleted_workspace_takes_nothing_with_it(folder: Path, name: str) -> None:
-    workspace, table = sealed(folder / name), sealed(folder / "cls.csv")
-    workspace.unlink()
-    assert list(set_damaged_aside(folder)) == [(workspace, [])]
-    assert table.exists()
+def test_damage_to_what_one_analysis_has_made_leaves_others_alone(folder: Path) -> None:
+    patches, mine = sealed(folder / "1Lbb/likelihood/patches.csv"), sealed(folder / "mine/cls.csv")
+    patches.unlink()
+    assert list(set_damaged_aside(folder / "1Lbb", [folder / "mine"])) == [(patches, [])]
+    assert mine.exists()
+
+
+LATER = [
+    "cls.csv",
+    "diagnostics/b",
+    "download/a.csv",
+    "exports/table.tex",
+    "hypotest/3-4.jsonl",
+    "limits/3-4.jsonl",
+    "m60/exclusion.png",
+    "provenance.json",
+    "summary.txt",
+    "upper_limits.csv",
+    "workspaces/b.json",
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        *dict.fromkeys(("workspaces/a.json", "workspaces/A/a.json", "diagnostics/A/a"), ()).items(),
+        *dict.fromkeys(("summary.txt", "report.html", "limits_comparison.json"), ()).items(),
+        *dict.fromkeys(("exports/harvest.json", "m60/exclusion.html", "m60/cls.pdf"), ()).items(),
+        ("exclusion.pdf", ("m60/exclusion.png", "summary.txt")),
+        ("comparison.json", ("provenance.json", "summary.txt")),
+        ("limits/1-2.jsonl", ("exports/table.tex", "upper_limits.csv")),
+        (
+            "contours.json",
+            ("cls.csv", "exports/table.tex", "m60/exclusion.png", "provenance.json", "summary.txt"),
+        ),
+    ],
+)
+def test_a_deleted_file_takes_nothing_with_it_that_is_not_made_from_it(
+    folder: Path, name: str, expected: tuple[str, ...]
+) -> None:
+    deleted = sealed(folder / name)
+    for other in {*LATER} - {name}:
+        sealed(folder / other)
+    deleted.unlink()
+    assert list(set_damaged_aside(folder)) == [(deleted, [folder / other for other in expected])]
 
 
 @pytest.mark.parametrize("harm", ["changed", "missing", "longer"])

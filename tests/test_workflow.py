@@ -89,7 +89,7 @@ def test_a_second_run_has_nothing_to_do(demo: Path) -> None:
     assert "Nothing to be done" in snakemake(demo, "demo", project=demo).stdout
 
 
-def test_a_changed_formula_repeats_the_fits_and_a_changed_style_the_figure(demo: Path) -> None:
+def test_a_change_of_formula_style_or_template_repeats_fits_figure_or_page(demo: Path) -> None:
     def jobs_after_a_change_of(module: str, *, older: bool = False) -> dict[str, int]:
         path = demo / "workflow" / module
         before = path.read_text(encoding="utf-8")
@@ -107,6 +107,8 @@ def test_a_changed_formula_repeats_the_fits_and_a_changed_style_the_figure(demo:
     assert fits.keys() >= {"hypotest", "aggregate", "contour", "compare", "plot", "summary"}
     assert not fits.keys() & {"fetch_likelihood", "fetch_table", "verify"}
     assert jobs_after_a_change_of("histfit/interpolation.py", older=True) == fits
+    page = jobs_after_a_change_of("report/page.css", older=True)
+    assert page == {"page": 1, "demo": 1}
 
 
 def test_a_changed_title_repeats_all_that_shows_it_in_one_run(demo: Path) -> None:
@@ -247,6 +249,19 @@ def test_the_remedy_for_a_wrong_table_of_points_makes_the_right_one(
     assert (folder / "points.csv").read_text(encoding="utf-8") == right
     assert snakemake(folder, "results/small/likelihood/patches.csv").returncode == 0
     assert not (folder / "results/small/likelihood/points.csv").exists()
+
+
+def test_commands_are_not_longer_with_more_jobs(small: tuple[Path, dict]) -> None:
+    """Linux limits one to 131072 bytes."""
+    folder, _ = small
+    targets = ("results/small/cls.csv", "results/small/cls_regions.csv", "upper_limits")
+    run = snakemake(
+        folder, "-np", "--quiet", "host", "--config", "points_per_job=1", "--", *targets
+    )
+    programs = ("aggregate.py", "cls_regions.py", "limits_table.py")
+    commands = [line for line in run.stdout.splitlines() if any(f"/{p} " in line for p in programs)]
+    assert len(commands) == 3, run.stdout
+    assert not [command for command in commands if "1-1.jsonl" in command]
 
 
 @pytest.mark.parametrize(

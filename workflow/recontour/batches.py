@@ -52,6 +52,11 @@ def batch_names(points: int, size: int) -> list[str]:
     return [f"{i + 1}-{min(i + size, points)}" for i in range(0, points, size)]
 
 
+def files(folder: str, points: int, size: int) -> list[str]:
+    """The files of results of these batches in a `folder`."""
+    return [f"{folder}/{name}.jsonl" for name in batch_names(points, size)]
+
+
 def members(points: Sequence[T], name: str) -> Sequence[T]:
     """The points of the batch `name`."""
     first, last = map(int, name.split("-"))

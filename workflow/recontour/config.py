@@ -176,13 +176,15 @@ def signal(config: Mapping[str, Any], analysis: str, root: Path) -> dict[str, st
 
 def likelihood_of(config: Mapping[str, Any], analysis: str) -> str:
     """The analysis that the likelihood of an analysis is fetched for: the one that its background
-    is of, unless it gives an archive of its own."""
+    is of, unless it gives an archive or a mirror of its own."""
     analyses = config["analyses"]
     other = analyses[analysis]["background_of"]
     if not other:
         return analysis
-    archives = [analyses[name]["likelihood"] for name in (analysis, other)]
-    mine, theirs = ({key: part[key] for key in ("doi", "size", "sha256")} for part in archives)
+    entries = [analyses[name] | analyses[name]["likelihood"] for name in (analysis, other)]
+    mine, theirs = (
+        [entry[key] for key in ("doi", "size", "sha256", "mirror")] for entry in entries
+    )
     return other if mine == theirs else analysis
 
 
@@ -206,27 +208,31 @@ def _chosen(wanted: Any, points: Mapping[str, Sequence[Point]]) -> dict[str, Any
     """What the general key `select` chooses of the analyses that hold any of it."""
     if wanted == "all":
         return dict.fromkeys(points, wanted)
-    wanted = wanted or []
-    if isinstance(wanted, str) or (wanted and not isinstance(wanted[0], str | list)):
-        wanted = [wanted]
-    chosen: dict[str, list[Any]] = {}
-    for entry in wanted:
-        opened, closed = (sum(map(str(entry).count, pair)) for pair in ("([", ")]"))
-        if isinstance(entry, str) and opened != closed:
+    items = wanted if isinstance(wanted, list) else [wanted]
+    if items in ([], [""]):
+        return {}
+    for item in items:
+        opened, closed = (sum(map(str(item).count, pair)) for pair in ("([", ")]"))
+        if isinstance(item, str) and opened != closed:
             raise UserError(
-                f'config key select: "{printable(entry)}" has a bracket without its partner; quote '
+                f'config key select: "{printable(item)}" has a bracket without its partner; quote '
                 "the whole for the shell, as in --config 'select=(900, 250)'"
             )
-        refusals = []
-        for name in points:
+    chosen: dict[str, list[Any]] = {}
+    refusals = []
+    for name, listed in points.items():
+        for entry in selection.entries(wanted, listed):
             try:
-                selection.select(points[name], [entry])
+                selection.select(listed, [entry])
             except UserError as refusal:
-                refusals.append(f"{name}: {refusal}")
+                refusals.append((name, repr(entry), refusal))
             else:
                 chosen.setdefault(name, []).append(entry)
-        if len(refusals) == len(points):
-            raise UserError(f"config key select: {'; '.join(refusals)}")
+    held = {repr(entry) for entries in chosen.values() for entry in entries}
+    if repr(wanted) not in held and not held.issuperset(map(repr, items)):
+        missing = {name: text for name, entry, text in refusals[::-1] if entry not in held}
+        told = "; ".join(f"{name}: {missing[name]}" for name in points if name in missing)
+        raise UserError(f"config key select: {told}")
     return chosen
 
 
@@ -383,9 +389,10 @@ def _read_texts(value: Any, rules: Mapping[str, Any]) -> None:
     """Read numbers, true and false where the schema has them and the command line gave texts, as
     Snakemake does within `--config key={...}`, one text as the list of it, and 5.0 as the whole
     number that it is; drop blanks and line breaks around a text that has to match a pattern, and
-    leave out what has nothing after the colon, in place."""
+    leave out keys, but no user's names, with nothing after the colon, in place."""
     if not isinstance(value, dict):
         return
+    named = rules.get("propertyNames", {}).get("enum", ())
     for key, content in [*value.items()]:
         if not isinstance(key, str):
             raise UserError(
@@ -393,7 +400,7 @@ def _read_texts(value: Any, rules: Mapping[str, Any]) -> None:
                 f'"{printable(key)}"'
             )
         rule = _rule(rules, key)
-        if content is None and rule.get("type", "object") != "object":
+        if content is None and (key in rules.get("properties", {}) or key in named):
             del value[key]
         elif rule.get("type") in ("integer", "number", "boolean") and isinstance(content, str):
             with contextlib.suppress(yaml.YAMLError):

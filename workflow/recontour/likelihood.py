@@ -28,8 +28,7 @@ from recontour.structure import (
 
 Value = int | float | str
 
-_INTEGER = re.compile(r"-?[0-9]{1,300}")
-_DECIMAL = re.compile(r"-?[0-9]{1,300}(\.[0-9]+)?([eE][-+]?[0-9]+)?")
+_NUMBER = re.compile(r"[-+]?(\d{1,300}\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 
 _TRY_ALONE = UserError, OSError, BrokenProcessPool, NotImplementedError
 """After these, one process reads a patchset again, and says what is wrong, or finds that nothing
@@ -70,11 +69,12 @@ class Patchset:
 
 def as_value(text: str) -> Value:
     """The value of a label that `text` spells: a number if it is one, else the text itself."""
-    if _INTEGER.fullmatch(text):
+    if not _NUMBER.fullmatch(text):
+        return text
+    if text.lstrip("-+").isdigit():
         return int(text)
-    if _DECIMAL.fullmatch(text) and math.isfinite(float(text)):
-        return float(text)
-    return text
+    number = float(text)
+    return number if math.isfinite(number) else text
 
 
 def digest(spec: Any, algorithm: str = "sha256") -> str:

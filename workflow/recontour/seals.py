@@ -19,14 +19,37 @@ LARGEST_READ = 1_000_000_000
 thousands of points, only the size is: each patch is compared with its own checksum when it is used.
 """
 
-INDEPENDENT = ("download", "hypotest", "limits")
-"""Folders in which no file is made from another."""
-
 TIMESTAMP = ".snakemake_timestamp"
 """The file that Snakemake leaves in a folder that a job has made."""
 
-FINAL = {"workspaces", "diagnostics", "exports"}
-"""Folders of what nothing is made from."""
+_PAGES = ("report.html", "summary.txt")
+_FIGURE = ("exclusion.png", "exclusion.pdf")
+_LIMITS = ("limits.png", "limits.pdf", "limits_comparison.json")
+_TABLE = ("upper_limits.csv", "upper_limits.json")
+_LAST = (
+    "workspaces",
+    "diagnostics",
+    "exports",
+    "cls.png",
+    "cls.pdf",
+    "exclusion.html",
+    *_LIMITS[2:],
+)
+
+MADE_FROM: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys((*_LAST, *_PAGES, "harvest.json"), ()),
+    **dict.fromkeys(("provenance.json", "cls_regions.csv"), _PAGES),
+    **dict.fromkeys(_FIGURE, (*_FIGURE, *_PAGES)),
+    "comparison.json": ("provenance.json", *_PAGES),
+    **dict.fromkeys(_LIMITS[:2], _LIMITS),
+    **dict.fromkeys(("limits", *_TABLE), (*_TABLE, *_LIMITS, "exclusion.html", "exports")),
+}
+"""What is made from, or together with, a file or the files of a folder, where that is not all that
+is made later."""
+
+_LIKELIHOOD = {"likelihood", "likelihood.archive", "likelihood.json", "points.csv"}
+_OF_LIKELIHOOD = {"hypotest", "limits", *_TABLE, "workspaces", "diagnostics"}
+"""Files and folders, and what is made from them and, but for `MADE_FROM`, from nothing else."""
 
 
 def seal(*paths: Path | str) -> None:
@@ -52,23 +75,23 @@ def set_damaged_aside(
     folder: Path, dependents: Iterable[Path] = ()
 ) -> Iterator[tuple[Path, list[Path]]]:
     """Rename what differs from its seal under the `folder` of an analysis, and what may have been
-    made from it, there or in the folders of its `dependents`, to `<name>.aside`. Yields the path
-    that is damaged or gone, and the others.
+    made from it, to `<name>.aside`; if it is the archive, in the folders of its `dependents`, too.
+    Yields the path that is damaged or gone, and the others.
 
     Gone is what somebody deleted, and what a failed job should have made anew: Snakemake deletes
     that, and would take what was made from the old one for up to date. What was sealed later may
-    have been made from it, save for its neighbours in a folder of downloads or of batches.
+    have been made from it, unless it is known that it is not.
     """
     sealed = _seals(folder)
-    later = sealed | {path: when for other in dependents for path, when in _seals(other).items()}
+    elsewhere = {path: when for other in dependents for path, when in _seals(other).items()}
     damaged = [path for path in sorted(sealed) if not (path.exists() and _intact(path))]
     for path in damaged:
+        later = sealed | elsewhere if path.name.startswith("likelihood.") else sealed
         others = [
             other
-            for other in sorted(later)
-            if later[other] >= sealed[path]
-            and not FINAL.intersection(path.relative_to(folder).parts)
-            and (other.parent != path.parent or path.parent.name not in INDEPENDENT)
+            for other, when in sorted(later.items())
+            if when >= sealed[path]
+            and _may_be_made_from(path.relative_to(folder), other)
             and other not in damaged
             and other.exists()
         ]
@@ -85,6 +108,16 @@ def set_aside(path: Path) -> None:
     if path.exists():
         path.rename(aside)
     seal_of(path).unlink(missing_ok=True)
+
+
+def _may_be_made_from(path: Path, other: Path) -> bool:
+    """May the `other` result be made from the `path` within an analysis, if it is a later one?"""
+    named = next((MADE_FROM[part] for part in path.parts if part in MADE_FROM), None)
+    if other.parent.name == "download":
+        return False
+    if named is not None:
+        return not set(named).isdisjoint(other.parts)
+    return _OF_LIKELIHOOD.isdisjoint(other.parts) or not _LIKELIHOOD.isdisjoint(path.parts)
 
 
 def _seals(folder: Path) -> dict[Path, int]:

@@ -80,14 +80,19 @@ def select(points: Sequence[P], wanted: Any) -> tuple[P, ...]:
     """
     if wanted == "all":
         return tuple(points)
-    if not isinstance(wanted, list | tuple) or _is_values(wanted, points):
-        wanted = [wanted]
+    wanted = entries(wanted, points)
     if not wanted:
         raise UserError('no point is selected; write "all", or names or values of points')
     by_name = {point.name: point for point in points}
     by_values = {point.values: point for point in points}
     chosen = {_find(one, by_name, by_values).name for one in wanted}
     return tuple(point for point in points if point.name in chosen)
+
+
+def entries(wanted: Any, points: Sequence[Point]) -> Sequence[Any]:
+    """What is wanted, each one of the `points`: a list of them, or a single one in a list."""
+    several = isinstance(wanted, list | tuple) and not _is_values(wanted, points)
+    return wanted if several else [wanted]
 
 
 def check_points_table(

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import math
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from recontour.errors import UserError, printable
-
-_NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*", re.ASCII)
+from recontour.likelihood import as_value
 
 
 @dataclass(frozen=True)
@@ -114,7 +111,7 @@ def _numbers(line: str, columns: tuple[str, ...], where: str) -> tuple[float, ..
 
 
 def _number(cell: str, where: str) -> float:
-    number = float(cell) if _NUMBER.fullmatch(cell) else math.nan
-    if not math.isfinite(number):
+    value = as_value(cell.strip())
+    if isinstance(value, str):
         raise UserError(f'{where}: "{printable(cell[:40])}" is not a finite number')
-    return number
+    return float(value)

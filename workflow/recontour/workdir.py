@@ -74,8 +74,9 @@ class Run:
         self, results: Path, sources: Iterable[Path], dependents: Mapping[str, Iterable[str]]
     ) -> Iterator[str]:
         """Remove the lock that a killed run has left, set damaged results aside so that they are
-        made again (also those of the `dependents` of an analysis, by their names), and let no file
-        be from the future. Only for the run that is `alone`. Yields notes."""
+        made again (also those of the `dependents` of an analysis, by their names, which share its
+        archive), and let no file be from the future. Only for the run that is `alone`. Yields
+        notes."""
         locks = list((SNAKEMAKE / "locks").glob("*.lock")) if self._killed else []
         if locks and self._outlived:
             yield (
@@ -90,7 +91,8 @@ class Run:
             for path, others in seals.set_damaged_aside(analysis, using):
                 yield (
                     f"{path} is not as it was made, or gone: it and {len(others)} results that "
-                    "were made later are made again; what they were is kept as <name>.aside"
+                    "may be made from it are kept as <name>.aside, and made again where a target "
+                    "needs them"
                 )
         future = _bring_to_the_present([*results.rglob("*"), *sources])
         if future:

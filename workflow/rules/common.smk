@@ -79,20 +79,32 @@ try:
 except UserError as error:
     sys.exit(f"error: {printable(error)}")
 
+
+def given_files():
+    """What jobs take that no job has made."""
+    yield from WORKFLOW.rglob("*.py")
+    yield from (WORKFLOW / "report").iterdir()
+    yield from (scan.table for scan in SCANS.values())
+    yield from (Path(f) for own in SIGNALS.values() if own for f in signals.files(own))
+    yield from (table.path for table in CROSS_SECTIONS.values() if table)
+
+
 # Jobs on a cluster read this file, too; what follows is for the run that they belong to.
 RUN = workdir.Run(jobs_elsewhere=workflow.resource_settings.nodes is not None)
+ANOTHER_RUN = None
 try:
     if not workflow.is_main_process:
         pass
     elif RUN.alone():
-        sources = [*WORKFLOW.rglob("*.py"), *(scan.table for scan in SCANS.values())]
         dependents = {}
-        for name, analysis in ANALYSES.items():
-            dependents.setdefault(analysis["background_of"], []).append(name)
-        for note in RUN.tidy(Path("results"), sources, dependents):
+        for name in ANALYSES:
+            owner = configuration.likelihood_of(config, name)
+            dependents.setdefault(owner, []).append(name)
+        for note in RUN.tidy(Path("results"), given_files(), dependents):
             print(f"note: {note}", file=sys.stderr)
     else:
-        print(f"note: {RUN.other()}", file=sys.stderr)
+        ANOTHER_RUN = RUN.other()
+        print(f"note: {ANOTHER_RUN}", file=sys.stderr)
 except OSError as error:
     sys.exit(f"error: {printable(explanation(error))}")
 
@@ -106,10 +118,11 @@ wildcard_constraints:
 
 
 def begin():
-    """Stop before the first job if another run works here; otherwise tell how far this one is. Dry
+    """Stop before the first job if another run worked here when this one was planned, of results that
+    it may have changed and without a look at their seals; otherwise tell how far this one is. Dry
     runs do not come this far."""
-    if not RUN.alone():
-        sys.exit(f"error: {RUN.other()}; wait until it has ended")
+    if ANOTHER_RUN:
+        sys.exit(f"error: {ANOTHER_RUN}; wait until it has ended, and run again")
     for folder, paths in no_longer_drawn():
         for path in paths:
             seals.set_aside(path)
@@ -137,9 +150,9 @@ def made_now():
     return {output for job in workflow.dag.needrun_jobs() for output in job.output}
 
 
-def outputs_of(**wildcards):
-    """What rules can make whose only wildcards are these, in the order of the rules."""
-    outputs = [output for rule in workflow.rules for output in rule.output]
+def outputs_of(among, **wildcards):
+    """What these rules can make whose only wildcards are these, in the order of the rules."""
+    outputs = [output for rule in among for output in rule.output]
     return [
         output.apply_wildcards(wildcards)
         for output in outputs
@@ -149,11 +162,17 @@ def outputs_of(**wildcards):
 
 def no_longer_drawn():
     """Folders and files of planes with too few points for a figure by now, where the table of CLs
-    is made anew, and these were drawn of an older one."""
+    is made anew, and these, the contours and what takes them, were drawn of an older one.
+    """
     made = made_now()
+    drawing = [
+        r
+        for r in workflow.rules
+        if any(str(file).endswith("contours.json") for file in r.input + r.output)
+    ]
     for plane in PLANES.values():
         if not plane.can_draw and f"results/{plane.analysis}/cls.csv" in made:
-            paths = map(Path, outputs_of(plane=plane.folder))
+            paths = map(Path, outputs_of(drawing, plane=plane.folder))
             if there := [path for path in paths if path.exists()]:
                 yield f"results/{plane.folder}", there
 
@@ -169,10 +188,10 @@ def left_behind():
         folder = f"results/{analysis}"
         if f"{folder}/cls.csv" not in made:
             continue
-        possible = {*outputs_of(analysis=analysis)}
+        possible = {*outputs_of(workflow.rules, analysis=analysis)}
         for plane in PLANES.values():
             if plane.analysis == analysis:
-                possible.update(outputs_of(plane=plane.folder))
+                possible.update(outputs_of(workflow.rules, plane=plane.folder))
         names = [
             os.path.relpath(path, folder)
             for path in possible - made

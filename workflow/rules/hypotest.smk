@@ -52,11 +52,13 @@ rule aggregate:
         run=run,
         code=code_contents("aggregate.py"),
         select=wanted,
+        batches=batches_folder,
+        points_per_job=points_per_job,
         contents=contents(points_given),
     shell:
         "{params.run}/aggregate.py --points {input.points:q} --select {params.select:q}"
         " --csv {output.csv:q} --json {output.json:q} --harvest {output.harvest:q}"
-        " {input.batches:q} > {log:q} 2>&1"
+        " --batches {params.batches:q} --points-per-job {params.points_per_job} > {log:q} 2>&1"
 
 
 # Asked for where an analysis has several signal regions.
@@ -75,7 +77,10 @@ rule cls_regions:
         run=run,
         code=code_contents("cls_regions.py"),
         select=wanted,
+        batches=batches_folder,
+        points_per_job=points_per_job,
         contents=contents(points_given),
     shell:
         "{params.run}/cls_regions.py --points {input.points:q} --select {params.select:q}"
-        " --csv {output:q} {input.batches:q} > {log:q} 2>&1"
+        " --csv {output:q}"
+        " --batches {params.batches:q} --points-per-job {params.points_per_job} > {log:q} 2>&1"

@@ -169,15 +169,21 @@ def batched(folder):
     """The results of the batches that make up the scan, in a folder of the analysis' results."""
 
     def files(wildcards):
-        points = SCANS[wildcards.analysis].points
-        return expand(
-            "results/{analysis}/{folder}/{batch}.jsonl",
-            analysis=wildcards.analysis,
-            folder=folder,
-            batch=batches.batch_names(len(points), config["points_per_job"]),
-        )
+        points = len(SCANS[wildcards.analysis].points)
+        path = f"results/{wildcards.analysis}/{folder}"
+        return batches.files(path, points, config["points_per_job"])
 
     return files
+
+
+def batches_folder(wildcards, input):
+    """The folder of a job's batches: a command that lists thousands of them is too long for Linux."""
+    return os.path.dirname(input.batches[0])
+
+
+def points_per_job(wildcards, output):
+    """What says, with the number of points, how batches are called; derived, like `run`."""
+    return config["points_per_job"]
 
 
 def batch_points(wildcards):

@@ -44,11 +44,13 @@ rule limits_table:
         run=run,
         code=code_contents("limits_table.py"),
         select=wanted,
+        batches=batches_folder,
+        points_per_job=points_per_job,
         contents=contents(points_given, cross_sections),
     shell:
         "{params.run}/limits_table.py --points {input.points:q} --select {params.select:q}"
         " --cross-sections {input.cross_sections:q} --csv {output.csv:q} --json {output.json:q}"
-        " {input.batches:q} > {log:q} 2>&1"
+        " --batches {params.batches:q} --points-per-job {params.points_per_job} > {log:q} 2>&1"
 
 
 rule limits_plot:

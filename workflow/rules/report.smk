@@ -56,6 +56,7 @@ rule page:
     params:
         run=run,
         code=code_contents("page.py"),
+        contents=contents(page_parts),
         title=setting("title"),
         labels=setting("labels"),
     shell:
@@ -89,6 +90,7 @@ rule interactive:
     params:
         run=run,
         code=code_contents("interactive.py"),
+        contents=contents(page_parts),
         title=title,
         labels=plane_setting("labels"),
     shell:

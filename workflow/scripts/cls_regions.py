@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from recontour import cli, results, selection
+from recontour import batches, cli, results, selection
 from recontour.seals import seal
 
 
@@ -14,12 +14,14 @@ def main() -> None:
     parser.add_argument("--points", required=True, help="table of points")
     parser.add_argument("--select", required=True, type=json.loads, help="JSON: which of them")
     parser.add_argument("--csv", required=True)
-    parser.add_argument("batches", nargs="+", help="results of batches of points")
+    parser.add_argument("--batches", required=True, help="folder of the results of batches")
+    parser.add_argument("--points-per-job", required=True, type=int, help="0: automatic")
     options = parser.parse_args()
 
     table = selection.read_points(options.points)
     points = selection.select(table.points, options.select)
-    results.write_csv(options.csv, results.join_batches(options.batches, points, table.labels))
+    paths = batches.files(options.batches, len(points), options.points_per_job)
+    results.write_csv(options.csv, results.join_batches(paths, points, table.labels))
     seal(options.csv)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from recontour import cli, cross_sections, limits, results, selection
+from recontour import batches, cli, cross_sections, limits, results, selection
 from recontour.seals import seal
 
 
@@ -16,12 +16,14 @@ def main() -> None:
     parser.add_argument("--cross-sections", nargs="?", help="table of theory cross-sections")
     parser.add_argument("--csv", required=True)
     parser.add_argument("--json", required=True)
-    parser.add_argument("batches", nargs="+", help="limits of batches of points")
+    parser.add_argument("--batches", required=True, help="folder of the limits of batches")
+    parser.add_argument("--points-per-job", required=True, type=int, help="0: automatic")
     options = parser.parse_args()
 
     table = selection.read_points(options.points)
     points = selection.select(table.points, options.select)
-    every = results.join_batches(options.batches, points, table.labels, limits.columns)
+    paths = batches.files(options.batches, len(points), options.points_per_job)
+    every = results.join_batches(paths, points, table.labels, limits.columns)
     joined = results.best(every, expected="mu_exp_0")
     theory = None
     if options.cross_sections:
