@@ -42,7 +42,7 @@ DOCUMENTED = "every key is described in config/README.md"
 
 def schema() -> dict[str, Any]:
     """The JSON schema of the configuration: every key with its description and default."""
-    return yaml.load(SCHEMA.read_text(encoding="utf-8"), _LOADER)
+    return _LOADER(SCHEMA.read_text(encoding="utf-8")).get_single_data()
 
 
 def complete(config: dict[str, Any]) -> None:
