@@ -34,7 +34,6 @@ where the likelihood would reward negative rates. It is an augmented Lagrangian 
 Numerical Optimization, section 17.3): the bin's term is λ + (max(p − K λ, 0)² − p²)/2K, and once
 its price p is right the minimum has λ = 0 exactly, while the Hessian stays well conditioned."""
 
-
 STRAINED, READINESS = 2.0, 3.0
 """Where a systematic is pulled further, in σ of its constraint, another minimum threatens more:
 `mirrored` turns so many times as readily."""
