@@ -49,6 +49,9 @@ FAR = 3.0 * SAME_BASIN
 """A conditional and a free fit that end so far apart (in σ of the constraints) may have ended in
 different minima."""
 
+SAME_START = 0.01
+"""Fits that start so close together (in σ of the constraints) end in the same minimum."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fit:
@@ -175,7 +178,7 @@ def solve(
     fits = Fits(best, np.ones(len(best.x), dtype=np.intp))
     looser = _looser(problem, kin)
     thorough = np.broadcast_to(thorough | threatened, kin.shape)
-    searches = _elsewhere(problem, best, starts[1:], kin, looser, thorough)
+    searches = _elsewhere(problem, best, starts, kin, looser, thorough)
     lower = _search_again(problem, fits, searches)
     if threatened:
         lower |= _search_across(problem, fits)
@@ -201,15 +204,16 @@ def _elsewhere(
     looser: Flags,
     thorough: Flags,
 ) -> list[Search]:
-    """From where to repeat fits that ended at `best`.
+    """From where to repeat fits that went from the first of `starts` to `best`.
 
     Unsafe is a fit that did not converge, met an indefinite Hessian, or ended with the POI at a
     bound; of two conditional fits that are each other's kin both are if one is; and a free fit is,
     `looser` than its kin, a conditional one, if it ends above that.
 
-    - From `starts`, what is thorough or unsafe.
+    - From the other `starts`, what is thorough or unsafe.
     - From where its kin ended, what is unsafe; and a thorough conditional fit from where a free one
-      ended that is its kin, with the POI put back, if they are `FAR` apart.
+      ended that is its kin, with the POI put back, if they are `FAR` apart, unless it started there
+      in the first place.
     - From the mirror image of where it ended (see `likelihood.mirrored`), what is thorough or
       unsafe, but not for its POI alone.
     - From the suggested initial values with each loose normalisation `RAISED`, what is thorough,
@@ -220,13 +224,14 @@ def _elsewhere(
     unsafe = bent | _stuck(problem, best, kin, looser)
     unsafe |= unsafe[kin] & (kin[kin] == own)
     rows = (unsafe | thorough).nonzero()[0]
-    searches = [(rows, start[rows]) for start in starts]
+    searches = [(rows, start[rows]) for start in starts[1:]]
     rows = (unsafe & (kin != own)).nonzero()[0]
     searches.append((rows, best.x[kin[rows]]))
     rows = (looser & thorough).nonzero()[0]
     if len(rows):
         heirs, points = _inherited(problem, best, kin, rows)
         far = distance(model, points, best.x[heirs]) > FAR
+        far &= distance(model, points, starts[0][heirs]) > SAME_START
         searches.append((heirs[far], points[far]))
     rows = (bent | thorough).nonzero()[0]
     if len(rows):
