@@ -6,6 +6,8 @@ import histfit
 import numpy as np
 import pytest
 from histfit import bends
+from histfit.fit import observed_data
+from histfit.likelihood import saturated_nll
 from models import (
     KINKED,
     Spec,
@@ -14,10 +16,12 @@ from models import (
     lumi,
     normfactor,
     normsys,
+    random_workspace,
     sample,
     shapesys,
     workspace,
 )
+from starts import lowest
 
 LUMI = {"name": "lumi", "auxdata": [1.0], "sigmas": [0.1], "inits": [1.0], "bounds": [[0.0, 9.0]]}
 
@@ -175,3 +179,13 @@ def test_the_loosest_normalisations_come_first_and_not_too_many_of_them(
     assert loose(spec) == ["k0", "k1", "k2"]
     monkeypatch.setattr(bends, "MOST_LOOSE", 2)
     assert loose(spec) == ["k0", "k1"]
+
+
+def test_weak_bends_at_kinks_are_searched_too() -> None:
+    # its strongest bend tells 0.084 where the constraint tells 1; one start ends 0.089 higher
+    model = histfit.compile_model(random_workspace(18, kinds="smooth"), modifier_settings=KINKED)
+    mu = 3.188
+    conditional = histfit.hypotest(model, mu).fits["conditional"].nll
+    data = observed_data(model)
+    best = lowest(model, data, mu, 18, 24) + saturated_nll(model, data)[0]
+    assert conditional <= best + 1e-6

@@ -17,6 +17,7 @@ from models import (
     shapesys,
     workspace,
 )
+from scipy.optimize import minimize_scalar
 
 
 def one_sided_under_a_fixed_parameter(seed: int) -> Spec:
@@ -243,3 +244,30 @@ def test_a_parameter_that_its_constraint_forbids_is_named() -> None:
     )
     with pytest.raises(histfit.FitError, match=r"parameter 'w\[0\]': found 0, at which its const"):
         histfit.hypotest(spec)
+
+
+def test_events_without_background_beside_a_bin_at_its_wall() -> None:
+    """An observed event forbids mu = 0, and the last bin, where none were observed, ends at its
+    wall: with its rate at 0, α = −1 − μ/5. The rest is a function of μ alone."""
+    spec = workspace(
+        {
+            "c": [
+                sample("b", [50.0, 0.0, 5.0], histosys("a", [50.0, 0.0, 0.0], [50.0, 0.0, 10.0])),
+                sample("s", [5.0, 3.0, 1.0], normfactor("mu")),
+            ]
+        },
+        {"c": [50.0, 2.0, 0.0]},
+    )
+
+    def nll(mu: float) -> float:
+        rates = np.array([50.0 + 5.0 * mu, 3.0 * mu])
+        main = (rates - np.array([50.0, 2.0]) * np.log(rates)).sum()
+        return float(main + 0.5 * (1.0 + mu / 5.0) ** 2)
+
+    best = minimize_scalar(nll, bounds=(0.01, 5.0), method="bounded", options={"xatol": 1e-9})
+    result = histfit.hypotest(spec)
+    assert result.muhat == pytest.approx(best.x, abs=1e-6)
+    assert result.q_obs == pytest.approx(2.0 * (nll(1.0) - best.fun), abs=1e-8)
+    assert result.CLs_obs == pytest.approx(0.18894541, abs=1e-7)
+    discovery = histfit.hypotest(spec, test_stat="q0")
+    assert (discovery.q_obs, discovery.CLsb_obs) == (np.inf, 0.0)

@@ -13,6 +13,7 @@ from .errors import FitError
 from .fit import Fit, Fits, demand_converged, index_of, observed_data, polished, report
 from .hypotheses import (
     FREE,
+    TESTED,
     background_fit,
     conditional,
     demand_possible,
@@ -111,7 +112,15 @@ def estimate(
             where an empty bin's rate is kept from falling below 0, so that the likelihood has no
             minimum to expand about.
     """
-    model = as_model(spec)
+    return estimated(as_model(spec), mu, poi_bounds)[0]
+
+
+def estimated(
+    model: Model, mu: float | None, poi_bounds: tuple[float, float] | None
+) -> tuple[Estimate, Array]:
+    """What `estimate` returns, and the covariance (P, P) of all parameters to propagate: 0 for
+    those that are fixed, at a bound or at a kink, and along directions in which the likelihood is
+    flat."""
     if mu is not None:
         mu = finite(mu)
     if model.poi is None:
@@ -130,7 +139,8 @@ def estimate(
     if len(idle):
         determined, _ = _covariance(hessian, gradient, np.union1d(candidates, idle))
         candidates = np.union1d(candidates, np.setdiff1d(idle, determined))
-    free, covariance = _covariance(hessian, gradient, candidates)
+    free, propagated = _covariance(hessian, gradient, candidates)
+    covariance = propagated[np.ix_(free, free)]
     sigma = np.sqrt(covariance.diagonal())
     correlation = covariance / np.outer(sigma, sigma)
     np.fill_diagonal(correlation, 1.0)
@@ -149,7 +159,7 @@ def estimate(
         if width[i] > 0.0:
             pull, constraint = float((value - centre[i]) / width[i]), float(error / width[i])
         parameters.append(ParameterEstimate(label, value, "free", error, pull, constraint))
-    return Estimate(
+    found = Estimate(
         fit=fit,
         parameters=tuple(parameters),
         free=tuple(fit.labels[i] for i in free),
@@ -158,19 +168,22 @@ def estimate(
         poi=model.poi_name,
         mu=mu,
     )
+    return found, propagated
 
 
 def best_fit(
     model: Model, mu: float | None, poi_bounds: tuple[float, float] | None
 ) -> tuple[Problem, Fits]:
-    """The fit to the observed data with the POI at `mu`, or free from where it is 0 and 1."""
+    """The fit to the observed data with the POI at `mu`, next to a free one, which may lead to a
+    lower minimum; or free, next to one where it is 1."""
     data, init = observed_data(model), model.parameters.init[None]
-    if mu is not None:
-        return conditional(model, data, mu, [model.start, init])
+    if model.poi is None or (mu is not None and model.parameters.fixed[model.poi]):
+        return conditional(model, data, 0.0 if mu is None else mu, [model.start, init])
     poi_range = free_range(model, poi_bounds)
     background = background_fit(model, data, 0.0)[1]
-    what, fits = tested_and_free(model, data, 1.0, poi_range, background.x)
-    return what.take(np.array([FREE])), fits.take(FREE)
+    what, fits = tested_and_free(model, data, 1.0 if mu is None else mu, poi_range, background.x)
+    row = FREE if mu is None else TESTED
+    return what.take(np.array([row])), fits.take(row)
 
 
 def prior(model: Model) -> tuple[Array, Array]:
@@ -237,8 +250,10 @@ def _curvatures(hessian: Array) -> Array:
 
 
 def _covariance(hessian: Array, gradient: Array, candidates: Index) -> tuple[Index, Array]:
-    """Those F of the `candidates` that take no part in a direction along which the likelihood is
-    flat, and their covariance (F, F), with all that flat directions allow to the others."""
+    """Those of the `candidates` that take no part in a direction along which the likelihood is
+    flat, and the covariance of all parameters (P, P), 0 along flat directions and for those that
+    are no candidates."""
+    every = np.zeros_like(hessian)
     hessian, gradient = hessian[np.ix_(candidates, candidates)], gradient[candidates]
     scale = 1.0 / np.sqrt(_curvatures(hessian))
     values, vectors = np.linalg.eigh(hessian * scale * scale[:, None])
@@ -253,4 +268,5 @@ def _covariance(hessian: Array, gradient: Array, candidates: Index) -> tuple[Ind
         )
     added = (vectors[:, flat] ** 2).sum(axis=1) / FLAT
     determined = added < NEGLIGIBLE * scaled.diagonal()
-    return candidates[determined], np.asarray(covariance[np.ix_(determined, determined)])
+    every[np.ix_(candidates, candidates)] = covariance
+    return candidates[determined], every

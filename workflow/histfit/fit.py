@@ -249,15 +249,17 @@ def _minimize(problem: Problem, start: Array, known: Minimum | None = None) -> M
 
     A fit that ends in an extension (see `likelihood.LEAST_RATE`) is made again from there or, if
     there events are and none are expected, from the start. One that ends where the rate of a bin
-    without events cannot but be negative is at a minimum of how negative it is, of which there may
-    be others: it is made again from where it is not. If there is no such place, the value is
-    infinite; if it comes back, nothing is known, and it has not converged.
+    without events cannot but be negative, though all others allow the data, is at a minimum of how
+    negative it is, of which there may be others: it is made again from where it is not. If there is
+    no such place, the value is infinite; if it comes back, nothing is known, and it has not
+    converged.
     """
     found = _unextended(problem, start, minimize(problem, start, known))
     forbidden = found.converged & np.isinf(found.value)
     if known is not None:
         forbidden &= np.isinf(known.value)
     if any_of(forbidden):
+        forbidden &= np.isfinite(deviance(problem.model, found.x, problem.data))
         rows = forbidden.nonzero()[0]
         origin, possible = allowed(problem.take(rows), found.x[rows])
         rows, origin, some = rows[possible], origin[possible], problem.take(rows[possible])

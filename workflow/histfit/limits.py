@@ -19,7 +19,13 @@ from scipy.special import ndtr, ndtri
 from .arrays import Array
 from .errors import InvalidWorkspace
 from .fit import Fit, at_poi, demand_converged, problem, report, solve
-from .hypotest import N_SIGMA, observed_p_values, test_statistic, warn_of_bound
+from .hypotest import (
+    N_SIGMA,
+    observed_p_values,
+    test_statistic,
+    warn_of_bound,
+    warn_of_no_signal,
+)
 from .hypotheses import ABOVE, Profile, free_range, in_range, profile
 from .likelihood import Data
 from .model import Model, as_model
@@ -77,6 +83,8 @@ def upper_limit(
         beyond_bounds: look for limits above the POI's upper bound, too, with a free fit that has
             no upper bound.
 
+    Without events that the POI scales there is no limit, and a UserWarning says why.
+
     Raises:
         InvalidWorkspace: no model, no POI, or an argument that makes no sense.
         FitError: a fit did not converge.
@@ -98,6 +106,7 @@ def upper_limit(
             "end above 0, where limits are looked for"
         )
 
+    warn_of_no_signal(model)
     first = min(1.0, reach)
     poi_range = lower, math.inf if beyond_bounds else upper
     found = profile(model, first, 0.0, poi_range)

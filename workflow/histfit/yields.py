@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .arrays import Array
-from .estimate import Estimate, estimate, prior
+from .estimate import Estimate, estimated, prior
 from .fit import at_poi
 from .likelihood import cell_slopes
 from .model import Model, as_model
@@ -55,7 +55,8 @@ class Yields:
         prefit: at the centres of the constraints and the start values of all other parameters;
             uncertainties from the widths of the constraints, uncorrelated
         postfit: at the best fit; uncertainties from its covariance
-        estimate: the fit; parameters whose status in it is not "free" add no uncertainty
+        estimate: the fit; parameters that are fixed, at a bound or at a kink in it add no
+            uncertainty, nor do directions along which the likelihood is flat
     """
 
     prefit: tuple[ChannelYields, ...]
@@ -84,12 +85,11 @@ def yields(
         FitError: as `estimate`.
     """
     model = as_model(spec)
-    fitted = estimate(model, mu, poi_bounds=poi_bounds)
-    free = [fitted.fit.labels.index(name) for name in fitted.free]
-    covariance = np.zeros((len(fitted.fit.labels),) * 2)
-    covariance[np.ix_(free, free)] = fitted.covariance
+    fitted, covariance = estimated(model, mu, poi_bounds)
     centre, width = prior(model)
     before = centre[None] if mu is None else at_poi(model, centre[None], mu)
+    if mu is not None and model.poi is not None:
+        width[model.poi] = 0.0
     return Yields(
         prefit=_channels(model, before, np.diag(width**2)),
         postfit=_channels(model, fitted.fit.values[None], covariance),
