@@ -243,6 +243,15 @@ def test_names_in_errors_cannot_steer_a_terminal(tmp_path: Path) -> None:
     assert refused(tmp_path, tar([("\x1b[2J\n", b"")])).isprintable()
 
 
+def test_a_damaged_member_packed_with_lzma_is_refused(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("BkgOnly.json", json.dumps([*range(5000)]))
+    content = bytearray(buffer.getvalue())
+    content[200:400] = bytes(200)
+    assert "damaged" in refused(tmp_path, bytes(content))
+
+
 @pytest.mark.parametrize("pack", [tar_gz, zip_])
 def test_a_truncated_archive_is_refused_wherever_it_ends(
     tmp_path: Path, pack: Callable[[object], bytes]

@@ -393,3 +393,13 @@ def test_yields_from_acceptance_and_efficiency_give_nearly_the_published_cls(
     assert len(shifts) == 125
     assert shifts[62] < 0.01
     assert shifts[-1] < 0.07
+
+
+def test_only_files_count_as_patches(tmp_path: Path) -> None:
+    """An editor's lock is a link to nowhere, and a folder may have any name."""
+    folder = tmp_path / "patches"
+    (folder / "old.json").mkdir(parents=True)
+    (folder / ".#a.json").symlink_to("user@host.1")
+    (folder / "a.json").write_text("[]")
+    signal = NONE | {"patches": str(folder), "table": "mine.csv"}
+    assert signals.files(signal) == ["mine.csv", str(folder / "a.json")]

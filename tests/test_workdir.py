@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-from recontour.files import write_text
-from recontour.seals import seal, seal_folder, set_damaged_aside
+from recontour.files import below, write_text
+from recontour.seals import seal, seal_folder, set_aside, set_damaged_aside
 from recontour.workdir import Run
 from running import ROOT
 
@@ -183,7 +183,50 @@ def test_new_content_takes_the_old_seal_away(folder: Path) -> None:
     assert list(set_damaged_aside(folder)) == []
 
 
+def test_a_kill_while_results_are_set_aside_leaves_the_rest_to_the_next_run(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch, table, summary = (
+        sealed(folder / name) for name in ("hypotest/1-2.jsonl", "cls.csv", "summary.txt")
+    )
+    batch.write_text("CONTENT")
+
+    def killed(path: Path) -> None:
+        set_aside(path)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("recontour.seals.set_aside", killed)
+        with pytest.raises(KeyboardInterrupt):
+            list(set_damaged_aside(folder))
+    list(set_damaged_aside(folder))
+    assert not any(path.exists() for path in (batch, table, summary))
+
+
+def test_results_of_which_snakemake_knows_nothing_are_made_again(folder: Path) -> None:
+    """A change of the config since they were made would not be noticed."""
+    download = sealed(folder / "results/x/download/a.csv")
+    made = sealed(folder / "results/x/cls.csv")
+    run = Run()
+    assert run.alone()
+    (note,) = run.tidy(folder / "results", [], {})
+    assert "1 results in" in note and ".snakemake was deleted" in note
+    assert download.exists() and not made.exists()
+    assert made.with_name("cls.csv.aside").read_text() == "content"
+
+
+def test_results_behind_a_link_are_seen(folder: Path) -> None:
+    (folder / "results").mkdir()
+    (folder / "disk").mkdir()
+    (folder / "results/x").symlink_to(folder / "disk")
+    log = folder / "results/x/logs/summary.log"
+    write_text(log, "")
+    assert log in below(folder / "results")
+
+
 def test_files_from_the_future_keep_their_order(folder: Path) -> None:
+    (folder / ".snakemake").mkdir()
+    (folder / ".snakemake/recontour.lock").touch()
     past, *future = (sealed(folder / f"results/x/{name}") for name in "abc")
     for hours, path in enumerate(future, 1):
         os.utime(path, (time.time() + 3600 * hours,) * 2)

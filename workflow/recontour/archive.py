@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gzip
 import hashlib
+import lzma
 import os
 import re
 import shutil
@@ -327,6 +328,7 @@ def _read_errors(archive: Path) -> Iterator[None]:
         tarfile.TarError,
         zipfile.BadZipFile,
         zlib.error,
+        lzma.LZMAError,
         struct.error,
         EOFError,
         ValueError,

@@ -106,9 +106,10 @@ def check_name(name: str) -> None:
         raise UserError(_name_message(error, "name of the analysis"))
 
 
-def mirror(config: Mapping[str, Any], analysis: str, root: Path) -> str:
+def mirror(config: Mapping[str, Any], analysis: str, root: Path, *, used: bool = True) -> str:
     """The folder of copies for an analysis: its own, or the config's, or the one that the
-    environment names; "" for none. Raises UserError if it is no folder."""
+    environment names; "" for none. Raises UserError if it is no folder and is `used` here, not
+    only where the run was started."""
     sources = {
         f"config key analyses/{analysis}/mirror": config["analyses"][analysis]["mirror"],
         "config key mirror": config["mirror"],
@@ -118,7 +119,7 @@ def mirror(config: Mapping[str, Any], analysis: str, root: Path) -> str:
     if named is None:
         return ""
     folder = locate(sources[named], root)
-    if not folder.is_dir():
+    if used and not folder.is_dir():
         raise UserError(
             f'{named}: "{printable(sources[named])}" is no folder; name a folder of HEPData files '
             "filed by DOI, or leave it empty to download them"

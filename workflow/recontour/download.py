@@ -143,13 +143,18 @@ class _Download:
         """The answer at the end of the redirects, each of which must lead to an allowed place."""
         for _ in range(self.limits.redirects + 1):
             url = self._allowed(url)
-            response = session.get(
-                url,
-                headers=headers,
-                stream=True,
-                allow_redirects=False,
-                timeout=self.limits.timeout,
-            )
+            try:
+                response = session.get(
+                    url,
+                    headers=headers,
+                    stream=True,
+                    allow_redirects=False,
+                    timeout=self.limits.timeout,
+                )
+            except requests.RequestException:  # some are ValueErrors
+                raise
+            except ValueError:  # it reads the next address, though it is not to go there
+                raise Unreachable(f"{masked(url)}: redirects to what is not a URL") from None
             if response.status_code not in _REDIRECTS:
                 return response
             response.close()

@@ -47,6 +47,12 @@ def atomic_write(path: Path | str, mode: str = "w") -> Iterator[IO[Any]]:
         raise
 
 
+def below(folder: Path | str) -> Iterator[Path]:
+    """All files and folders below a folder, also where links lead to elsewhere."""
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        yield from (Path(parent, name) for name in (*folders, *names))
+
+
 def seal_of(path: Path) -> Path:
     """Where the checksum of a result lies (see `seals`); the old one goes with the old content."""
     return path.with_name(f".{path.name}.sha256")

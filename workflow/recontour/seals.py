@@ -95,9 +95,16 @@ def set_damaged_aside(
             and other not in damaged
             and other.exists()
         ]
-        for gone in (path, *others):
+        for gone in (*others, path):  # the damaged one last: until then, a killed run is repeated
             set_aside(gone)
         yield path, others
+
+
+def made_under(folder: Path) -> list[Path]:
+    """What was made under the `folder` of an analysis, but for downloads, and is there."""
+    return [
+        path for path in sorted(_seals(folder)) if path.parent.name != "download" and path.exists()
+    ]
 
 
 def set_aside(path: Path) -> None:

@@ -40,7 +40,8 @@ def points(signal: Signal) -> selection.PointTable:
 def files(signal: Signal) -> list[str]:
     """The files that a signal is made from, the one that lists its points first."""
     if signal["patches"]:
-        return [signal["table"], *map(str, sorted(Path(signal["patches"]).rglob("*.json")))]
+        found = sorted(Path(signal["patches"]).rglob("[!.]*.json"))
+        return [signal["table"], *(str(path) for path in found if path.is_file())]
     return [signal["patchset"] or signal["yields"]]
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from recontour import seals
+from recontour.files import below
 
 SNAKEMAKE = Path(".snakemake")
 
@@ -34,6 +35,7 @@ class Run:
         self._holder = f"process {os.getpid()} on {os.uname().nodename}"
         self._kind = "jobs elsewhere" if jobs_elsewhere else "jobs here"
         self._killed = False  # did the run before this one end without saying so?
+        self._first = False  # is it the first one that Snakemake's folder knows of?
         self._outlived = False  # may jobs of that one, or it itself, be alive elsewhere?
 
     def alone(self) -> bool:
@@ -41,6 +43,7 @@ class Run:
         if self._lock:
             return True
         SNAKEMAKE.mkdir(exist_ok=True)
+        self._first = not (SNAKEMAKE / "recontour.lock").exists()
         lock = (SNAKEMAKE / "recontour.lock").open("a+", encoding="utf-8")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -86,7 +89,18 @@ class Run:
         else:
             for lock in locks:
                 lock.unlink()
-        for analysis in sorted(path for path in results.glob("*") if path.is_dir()):
+        analyses = sorted(path for path in results.glob("*") if path.is_dir())
+        if self._first:
+            unknown = [path for analysis in analyses for path in seals.made_under(analysis)]
+            for path in unknown:
+                seals.set_aside(path)
+            if unknown:
+                yield (
+                    f"nothing is known of how {len(unknown)} results in {results} were made, as "
+                    f"{SNAKEMAKE} was deleted, or they are from elsewhere: they are kept as "
+                    "<name>.aside, and made again where a target needs them; no fit is repeated"
+                )
+        for analysis in analyses:
             using = [results / name for name in dependents.get(analysis.name, ())]
             for path, others in seals.set_damaged_aside(analysis, using):
                 yield (
@@ -94,7 +108,7 @@ class Run:
                     "may be made from it are kept as <name>.aside, and made again where a target "
                     "needs them"
                 )
-        future = _bring_to_the_present([*results.rglob("*"), *sources])
+        future = _bring_to_the_present([*below(results), *sources])
         if future:
             yield f"{future} files were younger than the clock says; they have its time now"
 
@@ -107,6 +121,6 @@ def _bring_to_the_present(paths: Iterable[Path]) -> int:
     future = {path: when for path, when in modified.items() if when > now}
     ranks = {when: rank for rank, when in enumerate(sorted({*future.values()}))}
     for path, when in future.items():
-        with contextlib.suppress(PermissionError):  # the workflow may be installed for all users
+        with contextlib.suppress(OSError):  # the workflow may be installed for all users
             os.utime(path, ns=(now + ranks[when], now + ranks[when]))
     return len(future)

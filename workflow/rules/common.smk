@@ -61,7 +61,7 @@ sys.path.insert(0, str(WORKFLOW.absolute()))
 from recontour import batches, imports, planes, progress, seals, signals, workdir
 from recontour import config as configuration
 from recontour.errors import UserError, explanation, known, printable
-from recontour.files import fingerprint
+from recontour.files import below, fingerprint
 
 try:
     for path in filter(os.path.isfile, workflow.configfiles):
@@ -69,7 +69,12 @@ try:
     configuration.complete(config)
     configuration.check_results_folder("results")
     ANALYSES = config["analyses"]
-    MIRRORS = {name: configuration.mirror(config, name, PROJECT) for name in ANALYSES}
+    MIRRORS = {
+        name: configuration.mirror(
+            config, name, PROJECT, used=workflow.is_main_process
+        )
+        for name in ANALYSES
+    }
     SCANS = configuration.scans(config, PROJECT)
     for scan in SCANS.values():
         batches.check_size([p.name for p in scan.points], config["points_per_job"])
@@ -78,6 +83,8 @@ try:
     CROSS_SECTIONS = configuration.cross_sections(config, PROJECT, SCANS)
 except UserError as error:
     sys.exit(f"error: {printable(error)}")
+except OSError as error:
+    sys.exit(f"error: {printable(explanation(error))}")
 
 
 def given_files():
@@ -219,18 +226,18 @@ def refuse(wildcards):
         sys.exit(f"error: {printable(error)}")
 
 
-def logs_of_this_run(pattern):
-    """The lines of logs that jobs of this run have written."""
-    for log in sorted(Path("results").glob(pattern)):
-        if log.stat().st_mtime >= RUN.began:
+def logs_of_this_run(ending):
+    """The lines of logs, by the `ending` of their names, that jobs of this run have written."""
+    for log in sorted(path for path in below("results") if "logs" in path.parts):
+        if log.name.endswith(ending) and log.stat().st_mtime >= RUN.began:
             yield from log.read_text(encoding="utf-8", errors="replace").splitlines()
 
 
 def show_results(complete):
     """Print what the analyses of this run found, and what went wrong, as the very last: Snakemake
     writes some lines more when this returns."""
-    lines = list(logs_of_this_run("**/logs/**/*.log"))
-    summaries = list(logs_of_this_run("**/logs/**/*summary.log"))
+    lines = list(logs_of_this_run(".log"))
+    summaries = list(logs_of_this_run("summary.log"))
     errors = dict.fromkeys(line for line in lines if line.startswith("error: "))
     found = [line for line in summaries if line not in errors]
     print("", *found, "", sep="\n", file=sys.stderr)
