@@ -50,13 +50,16 @@ def test_the_excluded_area_is_told_in_the_units_of_the_axes(
 
 def test_distances_from_the_published_contour_are_told_without_exponents() -> None:
     found = {"median": 1234.5, "p90": 34567.8, "max": None, "overlap": 0.96719}
-    found |= {"verdict": "reproduced", "disagreements": []}
+    found |= {"verdict": "reproduced", "disagreements": [], "covered": 1.0}
     comparison = {"verdict": "reproduced", "units": {"x": "MeV"}, "no_distances": "", "reasons": []}
     _, line = summary.agreement(comparison | {"curves": {"observed": found}})
     assert line == (
         "  observed    reproduced: distance median 1230 MeV, 90 % 34600 MeV, largest none MeV; "
         "overlap 0.967; points on the other side: none"
     )
+    part = found | {"covered": 0.58215}
+    _, line = summary.agreement(comparison | {"curves": {"observed": part}})
+    assert "largest none MeV; compared: the 58 % of the published contour among the points" in line
 
 
 def test_along_a_single_axis_the_excluded_ranges_are_told() -> None:

@@ -120,20 +120,32 @@ def test_provenance_holds_the_config_of_the_last_run(finished_small: Path, tmp_p
 
 def test_a_comparison_is_put_into_words() -> None:
     point = {"name": "p", "x": 1.0, "y": 2.0, "CLs": 0.0114, "inside_published": False}
-    found = {"median": 3.0203, "p90": 7.1238, "max": 11.7737, "overlap": 0.96719}
+    found = {"median": 3.0203, "p90": 7.1238, "max": 11.7737, "overlap": 0.96719, "covered": 1.0}
     words = report.in_words("observed", found | {"disagreements": [point]}, "GeV")
     assert words == (
-        "Half of the published observed contour lies within 3 GeV of ours, 90 % of it within "
-        "7.1 GeV, all of it within 12 GeV. The excluded areas overlap by 96.7 %. "
+        "Half of the published observed contour lies within 3 GeV of ours, 90 % within "
+        "7.1 GeV, all within 12 GeV. The excluded areas overlap by 96.7 %. "
         "On its other side: p (beyond the published contour, CLs = 0.011)."
     )
     far = found | {"median": 121.4, "p90": 5432.1, "max": 1.6e6, "disagreements": []}
     words = report.in_words("observed", far, "MeV")
-    assert "within 120 MeV of ours, 90 % of it within 5400 MeV, all of it within 1600000" in words
-    nothing = dict.fromkeys(found) | {"disagreements": []}
+    assert "within 120 MeV of ours, 90 % within 5400 MeV, all within 1600000" in words
+    nothing = dict.fromkeys(found) | {"covered": 1.0, "disagreements": []}
     words = report.in_words("expected", nothing, "GeV")
     assert words.startswith("There is no expected contour of ours")
     assert words.endswith("On its other side: no signal point.")
+
+
+def test_the_words_say_which_part_of_the_published_contour_was_compared() -> None:
+    found = {"median": 3.3, "p90": 20.1, "max": 57.7, "overlap": 0.98, "disagreements": []}
+    words = report.in_words("observed", found | {"covered": 0.58215}, "GeV")
+    assert words.startswith(
+        "Of the 58 % of the published observed contour that lies among the points, half lies "
+        "within 3.3 GeV of ours, 90 % within 20 GeV, all within 58 GeV."
+    )
+    assert report.in_words("observed", found | {"covered": 0.9951}, "GeV").startswith("Half of the")
+    words = report.in_words("observed", found | {"covered": 0.72}, "", "an axis is logarithmic")
+    assert "Of the published observed contour, 72 % lies among the points." in words
 
 
 def test_the_quality_of_fits_is_that_of_the_worst_and_counts_the_failed() -> None:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from recontour.files import read_json, write_json
 from running import ROOT
@@ -64,3 +65,15 @@ def test_planes_of_different_conditions_are_compared_and_these_are_told(
         f"another condition: {small} shows all points",
         f"another condition: {other} shows the points with m1 > 0",
     ]
+
+
+def test_the_part_of_the_other_contour_that_is_compared_is_told(small: Path, other: Path) -> None:
+    assert "compared: the" not in compared(small, other).stdout
+    curves = read_json(other / "contours.json")["curves"]
+    (line,) = lines = curves["observed"]
+    size = float(np.hypot(*np.diff(line, axis=0).T).sum())
+    beyond = [[1e6, 1e6], [1e6 + 3 * size, 1e6]]
+    change(other, curves=curves | {"observed": [*lines, beyond]})
+    assert "; compared: the 25 % of the other contour among the points" in (
+        compared(small, other).stdout
+    )

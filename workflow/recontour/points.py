@@ -29,6 +29,9 @@ COLUMNS = CURVES | {"expected_m2": "CLs_exp_m2", "expected_p2": "CLs_exp_p2"}
 
 LEVEL = 0.05
 
+NEARLY_ALL = 0.995
+"""From this part of a contour on, it is said to be compared as a whole."""
+
 NEEDED = {1: 2, 2: 3}
 """Points that a curve over one axis, or a contour over two, takes."""
 
@@ -214,6 +217,12 @@ def six_digits(value: float) -> float:
 def in_digits(value: float | None, digits: int) -> str:
     """For people: with so many significant digits, and no exponent up to 10¹⁵. None is "none"."""
     return "none" if value is None else f"{float(f'{value:.{digits}g}'):.15g}"
+
+
+def compared_part(covered: float) -> str:
+    """For people: the part of a contour that was compared with ours, in percent; empty if that is
+    (nearly) all of it."""
+    return "" if covered >= NEARLY_ALL else f"{in_digits(100 * covered, 2)} %"
 
 
 def _cls(text: str, where: str) -> float:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from recontour import pages
-from recontour.points import LEVEL, NO_FIGURE, excluded, in_digits
+from recontour.compare import MIN_COVERED
+from recontour.points import LEVEL, NO_FIGURE, compared_part, excluded, in_digits
 from recontour.results import Row
 
 STEPS = (
@@ -90,17 +91,25 @@ def quality(rows: Sequence[Row], seconds: Sequence[float]) -> dict[str, str]:
 def in_words(curve: str, found: Mapping[str, Any], unit: str, no_distances: str = "") -> str:
     """How a contour compares with the published one, `found` for it by `compare.compare`, which
     also says why there are no distances, if there are none."""
-    if no_distances:
-        words = [f"Of the {curve} contours, {no_distances}."]
-    elif found["median"] is None:
-        words = [f"There is no {curve} contour of ours near the published one."]
+    published = f"the published {curve} contour"
+    part = compared_part(found["covered"])
+    if no_distances or found["median"] is None:
+        words = [
+            f"Of the {curve} contours, {no_distances}."
+            if no_distances
+            else f"There is no {curve} contour of ours near the published one."
+        ]
+        if part:
+            words.append(f"Of {published}, {part} lies among the points.")
     else:
+        half_of_it = f"Half of {published}"
+        if part:
+            half_of_it = f"Of the {part} of {published} that lies among the points, half"
         half, most, every = (
             f"{in_digits(found[key], 2)} {unit}".rstrip() for key in ("median", "p90", "max")
         )
         words = [
-            f"Half of the published {curve} contour lies within {half} of ours, 90 % of it within "
-            f"{most}, all of it within {every}."
+            f"{half_of_it} lies within {half} of ours, 90 % within {most}, all within {every}."
         ]
     if found["overlap"] is not None:
         words.append(f"The excluded areas overlap by {100 * found['overlap']:.1f} %.")
@@ -121,6 +130,7 @@ def _plane(plane: Plane) -> dict[str, Any]:
         "figure": pages.data_uri(plane.figure),
         "comparison": plane.comparison,
         "unit": f" [{unit}]" if unit else "",
+        "least_covered": 100 * MIN_COVERED,
         "words": [
             in_words(curve, found, unit, plane.comparison["no_distances"])
             for curve, found in curves.items()

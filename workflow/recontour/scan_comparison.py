@@ -111,6 +111,8 @@ def distances(
         far = comparison["no_distances"] or (
             f"distance median {median}, 90 % {p90}, largest {largest} {comparison['units']['x']}"
         )
+        if part := points.compared_part(found["covered"]):
+            far += f"; compared: the {part} of the other contour among the points"
         yield f"{curve} contours: {far}; overlap {overlap}"
 
 

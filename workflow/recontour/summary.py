@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from recontour.points import LEVEL, excluded, in_digits
+from recontour.points import LEVEL, compared_part, excluded, in_digits
 from recontour.results import Row
 
 SHOWN = 5
@@ -69,6 +69,8 @@ def agreement(comparison: Mapping[str, Any]) -> Iterator[str]:
         distances = comparison["no_distances"] or (
             f"distance median {median}, 90 % {p90}, largest {largest}"
         )
+        if part := compared_part(found["covered"]):
+            distances += f"; compared: the {part} of the published contour among the points"
         yield (
             f"  {curve:11} {found['verdict']}: {distances}; overlap "
             f"{in_digits(found['overlap'], 3)}; points on the other side: {others}"
