@@ -199,3 +199,16 @@ def test_each_plane_of_sbottom_has_contours_of_its_own(
     table = (folder / "results/sbottom/exports/table.tex").read_text(encoding="utf-8")
     assert table.count("sbottom\\_") == 218
     assert r"$m(\tilde b_1)$ & " in table
+
+
+def test_exports_of_earlier_contours_are_named(small: Path, tmp_path: Path) -> None:
+    """With another boundary contours are made anew, though the table of CLs is not."""
+    folder = tmp_path / "copy"
+    shutil.copytree(small.parents[1], folder, symlinks=True)
+    config = yaml.safe_load((folder / "config/config.yaml").read_text(encoding="utf-8"))
+    config["analyses"]["small"]["planes"]["p"]["boundary"] = "m1 >= m2 + 1"
+    write_config(folder, config)
+    again = snakemake(folder, "results/small/p/contours.json")
+    assert again.returncode == 0, again.stdout
+    assert "cls.csv" not in again.stdout.split("note: results/small: ")[1].split(" stay as")[0]
+    assert "p/exports/contours.root stay as they were made" in again.stdout

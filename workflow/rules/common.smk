@@ -70,9 +70,7 @@ try:
     configuration.check_results_folder("results")
     ANALYSES = config["analyses"]
     MIRRORS = {
-        name: configuration.mirror(
-            config, name, PROJECT, used=workflow.is_main_process
-        )
+        name: configuration.mirror(config, name, PROJECT, used=workflow.is_main_process)
         for name in ANALYSES
     }
     SCANS = configuration.scans(config, PROJECT)
@@ -167,19 +165,23 @@ def outputs_of(among, **wildcards):
     ]
 
 
+def drawing():
+    """The rules that make the contours of a plane, and those that take them."""
+    return [
+        r
+        for r in workflow.rules
+        if any(str(file).endswith("contours.json") for file in r.input + r.output)
+    ]
+
+
 def no_longer_drawn():
     """Folders and files of planes with too few points for a figure by now, where the table of CLs
     is made anew, and these, the contours and what takes them, were drawn of an older one.
     """
     made = made_now()
-    drawing = [
-        r
-        for r in workflow.rules
-        if any(str(file).endswith("contours.json") for file in r.input + r.output)
-    ]
     for plane in PLANES.values():
         if not plane.can_draw and f"results/{plane.analysis}/cls.csv" in made:
-            paths = map(Path, outputs_of(drawing, plane=plane.folder))
+            paths = map(Path, outputs_of(drawing(), plane=plane.folder))
             if there := [path for path in paths if path.exists()]:
                 yield f"results/{plane.folder}", there
 
@@ -188,17 +190,20 @@ BEFORE_FITS = ("download/", "likelihood/", "points.csv")
 
 
 def left_behind():
-    """Folders of analyses whose table of CLs is made anew, and what was made of the old one in them
-    on request and is not requested now."""
+    """Folders of analyses whose table of CLs, or the contours of one of their planes, is made anew,
+    and what was made of the old one in them on request and is not requested now."""
     made = made_now()
     for analysis in ANALYSES:
-        folder = f"results/{analysis}"
-        if f"{folder}/cls.csv" not in made:
-            continue
-        possible = {*outputs_of(workflow.rules, analysis=analysis)}
+        folder, possible = f"results/{analysis}", set()
+        anew = f"{folder}/cls.csv" in made
+        if anew:
+            possible.update(outputs_of(workflow.rules, analysis=analysis))
         for plane in PLANES.values():
-            if plane.analysis == analysis:
-                possible.update(outputs_of(workflow.rules, plane=plane.folder))
+            if plane.analysis == analysis and (
+                anew or f"results/{plane.folder}/contours.json" in made
+            ):
+                among = workflow.rules if anew else drawing()
+                possible.update(outputs_of(among, plane=plane.folder))
         names = [
             os.path.relpath(path, folder)
             for path in possible - made
