@@ -396,9 +396,7 @@ def test_redirects_in_a_loop_end(server: HEPDataServer, tmp_path: Path) -> None:
         "http://[bad",
     ],
 )
-def test_a_redirect_to_another_host_is_refused(
-    server: HEPDataServer, tmp_path: Path, target: str
-) -> None:
+def test_redirects_elsewhere_fail(server: HEPDataServer, tmp_path: Path, target: str) -> None:
     server.faults = [faults.redirect(target)]
     with pytest.raises(UserError, match=r"not one of 127.0.0.1|what is not a URL"):
         fetch(server, tmp_path)

@@ -90,16 +90,14 @@ class Run:
             for lock in locks:
                 lock.unlink()
         analyses = sorted(path for path in results.glob("*") if path.is_dir())
-        if self._first:
-            unknown = [path for analysis in analyses for path in seals.made_under(analysis)]
-            for path in unknown:
-                seals.set_aside(path)
-            if unknown:
-                yield (
-                    f"nothing is known of how {len(unknown)} results in {results} were made, as "
-                    f"{SNAKEMAKE} was deleted, or they are from elsewhere: they are kept as "
-                    "<name>.aside, and made again where a target needs them; no fit is repeated"
-                )
+        unknown = sum(len(seals.made_under(analysis)) for analysis in analyses if self._first)
+        if unknown:
+            yield (
+                f"nothing is known of how {unknown} results in {results} were made, as {SNAKEMAKE} "
+                "was deleted, or they are from elsewhere: Snakemake tells only by the times of "
+                "files whether config and code have changed; to make all of them anew without "
+                "repeating a fit, add --forcerun verify"
+            )
         for analysis in analyses:
             using = [results / name for name in dependents.get(analysis.name, ())]
             for path, others in seals.set_damaged_aside(analysis, using):
