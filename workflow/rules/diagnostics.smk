@@ -17,6 +17,7 @@ rule diagnostics:
     params:
         run=run,
         code=code_contents("diagnostics.py"),
+        numerics=NUMERICS,
         backgrounds=backgrounds,
         measurement=setting("likelihood", "measurement"),
         title=setting("title"),
