@@ -327,9 +327,9 @@ def _statistical(bins: Sequence[Bin], shared: bool) -> list[float]:
         if empty and entry.statistical:
             raise UserError(
                 f"{entry.row.where(STATISTICAL)}: found {entry.statistical:g} with the yield 0, "
-                f"but the background has no staterror in channel {printable(entry.channel)} to join, "
-                "and one of the signal alone scales its yield, so it would be ignored; leave the "
-                "cell empty"
+                f"but the background has no staterror in channel {printable(entry.channel)} to "
+                "join, and one of the signal alone scales its yield, so it would be ignored; leave "
+                "the cell empty"
             )
         if given and entry.statistical is None and not empty:
             raise UserError(
