@@ -32,8 +32,17 @@ def test_femtobarns_become_picobarns(tmp_path: Path) -> None:
 
 
 def test_between_two_masses_cross_section_and_uncertainty_follow_power_laws(tmp_path: Path) -> None:
-    theory = table(tmp_path, "m1,cross_section_pb,relative_uncertainty\n100,8,0.01\n400,0.5,0.04\n")
-    assert theory.at(Point("p", (200, 0)), LABELS) == pytest.approx((2.0, 0.02), rel=1e-14)
+    theory = table(tmp_path, "m1,cross_section_pb,relative_uncertainty\n100,8,0.01\n144,2,0.04\n")
+    assert theory.at(Point("p", (120, 0)), LABELS) == pytest.approx((4.0, 0.02), rel=1e-14)
+
+
+def test_between_masses_that_are_far_apart_nothing_is_interpolated(tmp_path: Path) -> None:
+    theory = table(tmp_path, "m1,cross_section_fb\n100,9\n150,5\n1000,0.001\n")
+    assert theory.at(Point("p", (120, 0)), LABELS).value < 0.009
+    assert theory.at(Point("p", (1000, 0)), LABELS).value == pytest.approx(1e-6)
+    expected = r"theory\.csv: column m1: 500 of point p lies between 150 and 1000, .* factor 1\.5"
+    with pytest.raises(UserError, match=expected):
+        theory.at(Point("p", (500, 0)), LABELS)
 
 
 def test_a_wino_cross_section_between_the_masses_of_its_table_is_the_one_that_atlas_used(

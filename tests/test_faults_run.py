@@ -220,7 +220,7 @@ def test_no_file_that_jobs_take_stays_in_the_future(tmp_path: Path) -> None:
     }
     write_config(tmp_path, settings)
     theory = tmp_path / "theory.csv"
-    theory.write_text("m1,cross_section_pb\n200,4\n500,0.25\n", encoding="utf-8")
+    theory.write_text("m1,cross_section_pb\n200,4\n300,1\n400,0.5\n500,0.25\n", encoding="utf-8")
     (tmp_path / "patches").mkdir()
     (tmp_path / "patches/a.json").write_text("[]", encoding="utf-8")
     given = [theory, tmp_path / "points.csv", tmp_path / "patches/a.json"]

@@ -108,7 +108,8 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any
     """A small search with its upper limits, on cross-sections, too."""
     folder = tmp_path_factory.mktemp("limits")
     config = write(folder)
-    theory = "m1,cross_section_pb,relative_uncertainty\n200,4,0.1\n500,0.25,0.2\n"
+    theory = "m1,cross_section_pb,relative_uncertainty\n200,4,0.1\n300,1.2,0.13\n"
+    theory += "400,0.5,0.17\n500,0.25,0.2\n"
     (folder / "theory.csv").write_text(theory, encoding="utf-8")
     config["analyses"]["small"]["cross_sections"] = "theory.csv"
     write_config(folder, config)
@@ -218,7 +219,8 @@ def test_a_table_that_does_not_cover_a_mass_ends_the_run_before_it_starts(tmp_pa
     config = write(tmp_path)
     config["analyses"]["small"]["cross_sections"] = "theory.csv"
     write_config(tmp_path, config)
-    (tmp_path / "theory.csv").write_text("m1,cross_section_pb\n200,4\n400,1\n", encoding="utf-8")
+    theory = "m1,cross_section_pb\n200,4\n300,2\n400,1\n"
+    (tmp_path / "theory.csv").write_text(theory, encoding="utf-8")
     run = snakemake(tmp_path, "upper_limits")
     assert run.returncode != 0
     assert "Traceback" not in run.stdout
@@ -343,7 +345,8 @@ def test_the_contour_is_drawn_for_cross_sections_varied_by_their_uncertainty(
 
 def test_without_uncertainties_nothing_is_varied(tmp_path: Path) -> None:
     config = write(tmp_path, select=[[200, 0]])
-    (tmp_path / "theory.csv").write_text("m1,cross_section_pb\n200,4\n500,1\n", encoding="utf-8")
+    theory = "m1,cross_section_pb\n200,4\n300,2\n400,1.5\n500,1\n"
+    (tmp_path / "theory.csv").write_text(theory, encoding="utf-8")
     config["analyses"]["small"]["cross_sections"] = "theory.csv"
     write_config(tmp_path, config)
     run = snakemake(tmp_path, "results/small/cls.csv")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import json
+import re
 import subprocess
 import sys
 import tarfile
@@ -16,8 +17,9 @@ import pytest
 import small_search
 import yaml
 from recontour import config, discover, planes
+from recontour import scaffold as scaffold_module
 from recontour.errors import UserError
-from recontour.likelihood import digest
+from recontour.likelihood import Point, digest
 from running import ROOT, rows, snakemake
 
 DOI = "10.5072/new.v1/r1"
@@ -187,6 +189,63 @@ def test_labels_beyond_two_are_fixed_where_most_points_lie(tmp_path: Path) -> No
     assert chosen.where == 'grid == "a b"'
     assert [point.name for point in chosen.points] == ["p0", "p1", "p2"]
     assert chosen.axes["y"]["label"] == "m2"
+
+
+def test_two_labels_that_tell_all_points_apart_are_the_axes(tmp_path: Path) -> None:
+    """As for gluino → chargino, whose labels are on a line wherever the third is fixed."""
+    points = [(m, (m + lsp) / 2, lsp) for m in (800, 1000, 1200) for lsp in (0, 100, 200)]
+    chosen = plane([(1, *point) for point in points], ["mode", "m1", "m2", "m3"], tmp_path)
+    assert (chosen.where, len(chosen.points)) == ("", 9)
+    assert [chosen.axes[axis]["label"] for axis in "xy"] == ["m1", "m2"]
+
+
+def test_a_pair_of_labels_that_shows_all_points_comes_before_a_slice(tmp_path: Path) -> None:
+    points = [(1, 10, 1), (1, 10, 2), (2, 20, 1), (2, 20, 2), (3, 25, 1), (3, 25, 3)]
+    chosen = plane(points, ["m1", "m2", "m3"], tmp_path)
+    assert (chosen.where, len(chosen.points)) == ("", 6)
+    assert [chosen.axes[axis]["label"] for axis in "xy"] == ["m1", "m3"]
+
+
+def test_the_largest_slice_is_proposed(tmp_path: Path) -> None:
+    points = [(m, n, k) for m in (1, 2) for n in (10, 20, 30) for k in (5, 6, 7, 8)]
+    chosen = plane(points, ["m1", "m2", "m3"], tmp_path)
+    assert chosen.where == "m1 == 1"
+    assert len(chosen.points) == 12
+
+
+def test_no_slice_of_fewer_than_three_points_is_proposed() -> None:
+    values = [(1, 1, "a"), (1, 1, "b"), (2, 3, "c"), (2, 3, "d")]
+    points = [Point(f"p{number}", row) for number, row in enumerate(values)]
+    lines = scaffold_module._plane(["m1", "m2", "grid"], points)
+    assert not any(line.strip().startswith("where:") for line in lines)
+    assert "no values of grid are shared by 3 points" in lines[0]
+    assert set(yaml.safe_load("\n".join(lines))) == {"axes", "boundary", "published"}
+
+
+@pytest.mark.parametrize(
+    ("folders", "expected"),
+    [
+        (("SR", "SR-high"), ["SR", "SR_high"]),
+        (("SR", "SR-é", "SR_"), ["SR", "SR_", "SR__2"]),
+        (("SR-low", "SR-high"), ["low", "high"]),
+    ],
+)
+def test_names_of_regions_are_such_that_the_config_takes(
+    folders: tuple[str, ...], expected: list[str], tmp_path: Path
+) -> None:
+    files = {}
+    for number, region in enumerate(folders):
+        files[f"x/{region}/BkgOnly.json"] = background(f"SR{number}")
+        for m1, m2 in GRID:
+            files[f"x/{region}/signal_{m1}_{m2}.json"] = operations(m1, m2)
+    (group,) = discover.groups(found(files, tmp_path).patches)
+    order = {
+        f"x/{folder}/BkgOnly.json": name for folder, name in zip(folders, expected, strict=True)
+    }
+    names = scaffold_module._region_names(group)
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch("[A-Za-z0-9_]+", name) for name in names)
+    assert dict(zip((one.background.member for one in group), names, strict=True)) == order
 
 
 @pytest.mark.parametrize("points", [[(1, 5), (2, 5), (3, 5)], [(1, 5), (2, 6), (3, 7)]])

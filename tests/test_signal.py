@@ -333,12 +333,14 @@ def test_yields_of_1lbb_take_the_place_of_earlier_ones_only_when_all_is_well(
         command = [*script, *options, *more]
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
-    theory.write_text("m1,cross_section_fb\n150,5180.88\n1200,0.4\n", encoding="utf-8")
+    masses = "150,5180.88\n200,1807.4\n300,386.9\n"
+    heavy = "400,121\n600,20\n800,4.8\n1200,0.4\n"
+    theory.write_text(f"m1,cross_section_fb\n{masses}{heavy}", encoding="utf-8")
     printed = made().stdout
     assert made("--out", str(out)).stdout == ""
     assert out.read_text(encoding="utf-8") == printed
     assert len(printed.splitlines()) == 1 + 125 * 9
-    theory.write_text("m1,cross_section_fb\n150,5180.88\n300,386.9\n", encoding="utf-8")
+    theory.write_text(f"m1,cross_section_fb\n{masses}", encoding="utf-8")
     failed = made("--out", str(out))
     assert failed.returncode == 1 and "no row covers m1 = " in failed.stderr
     assert out.read_text(encoding="utf-8") == printed

@@ -203,6 +203,38 @@ def test_what_does_not_fit_the_background_is_refused_with_what_does(
     assert expected in str(error.value)
 
 
+def without_staterror() -> dict[str, Any]:
+    spec = background()
+    for sample in spec["channels"][0]["samples"]:
+        sample["modifiers"] = [m for m in sample["modifiers"] if m["type"] != "staterror"]
+    return spec
+
+
+def test_a_statistical_uncertainty_that_would_be_ignored_is_refused(tmp_path: Path) -> None:
+    found = table(tmp_path, "a,200,0,SR,0,30,2,\na,200,0,SR,1,0,1.5,\n")
+    expected = r"row 3, column statistical: found 1\.5 with the yield 0, .* leave the cell empty"
+    with pytest.raises(UserError, match=expected):
+        yields.patches(found, without_staterror())
+
+
+@pytest.mark.parametrize("cell", ["", "0"])
+def test_an_empty_bin_needs_no_statistical_uncertainty(tmp_path: Path, cell: str) -> None:
+    found = table(tmp_path, f"a,200,0,SR,0,30,2,\na,200,0,SR,1,0,{cell},\n")
+    made = yields.patches(found, without_staterror())["a"]
+    (own,) = [m for m in made[0]["value"]["modifiers"] if m["type"] == "staterror"]
+    assert own["data"] == [2.0, 0.0]
+    result = histfit.hypotest(patches.apply(without_staterror(), made, "a"))
+    assert 0.0 < result.CLs_obs < 1.0
+
+
+def test_beside_a_staterror_of_the_background_an_empty_bin_has_an_uncertainty(
+    tmp_path: Path,
+) -> None:
+    found = table(tmp_path, "a,200,0,SR,0,30,2,\na,200,0,SR,1,0,1.5,\n")
+    (operation,) = yields.patches(found, background())["a"]
+    assert operation["value"]["modifiers"][-1]["data"] == [2.0, 1.5]
+
+
 @pytest.mark.parametrize(
     ("parameter", "what"),
     [

@@ -16,6 +16,9 @@ UNITS = {"cross_section_pb": 1.0, "cross_section_fb": 1e-3}
 """Columns that may hold the cross-section, and their units in pb."""
 
 UNCERTAINTY = "relative_uncertainty"
+STEP = 1.5
+"""Largest ratio of neighbouring values of the table that a power law is used between."""
+
 SMALLEST, LARGEST = 1e-300, 1 - 1e-12
 
 
@@ -45,12 +48,13 @@ class CrossSections:
 
         Between the values of a table of one label, cross-section and uncertainty follow power laws
         of it, as the cross-sections of heavy particles do over small steps in mass; nothing is
-        extrapolated. Raises UserError for a point that the table does not cover.
+        extrapolated. Raises UserError for a point that the table does not cover, or that lies
+        between values more than a factor `STEP` apart.
         """
         values = tuple(point.values[labels.index(label)] for label in self.labels)
         if values in self.rows:
             return self.rows[values]
-        between = self._between(values[0]) if len(values) == 1 else None
+        between = self._between(values[0], point) if len(values) == 1 else None
         if between is None:
             wanted = ", ".join(
                 f"{k} = {printable(v)}" for k, v in zip(self.labels, values, strict=True)
@@ -61,12 +65,18 @@ class CrossSections:
             )
         return between
 
-    def _between(self, value: Value) -> CrossSection | None:
+    def _between(self, value: Value, point: Point) -> CrossSection | None:
         numbers = sorted(v for (v,) in self.rows if not isinstance(v, str) and v > 0)
         if isinstance(value, str) or not numbers or not numbers[0] < value < numbers[-1]:
             return None
         high = next(v for v in numbers if v > value)
         low = numbers[numbers.index(high) - 1]
+        if high > STEP * low:
+            raise UserError(
+                f"{self.path}: column {printable(self.labels[0])}: {value} of point "
+                f"{printable(point.name)} lies between {low} and {high}, which are more than a "
+                f"factor {STEP:g} apart, too far for a power law; add rows between them"
+            )
         share = math.log(value / low) / math.log(high / low)
         first, second = self.rows[(low,)], self.rows[(high,)]
         if first.uncertainty is None or second.uncertainty is None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import yaml
@@ -23,6 +24,9 @@ from recontour.points import spanned
 
 UNKNOWN = "# unknown:"
 """Begins a comment on what the archive does not tell."""
+
+SLICE = 3
+"""Points that a plane through more than two labels has to hold, to be proposed."""
 
 
 @dataclass(frozen=True)
@@ -133,9 +137,20 @@ def _region_names(group: Sequence[Patches]) -> list[str]:
     paths = [re.split(r"[/.]", patches.background.member) for patches in group]
     differing = [parts for parts in zip(*paths, strict=False) if len(set(parts)) == len(group)]
     names = differing[0] if differing else [f"R{i + 1}" for i in range(len(group))]
-    common = next(i for i in range(99) if len({name[: i + 1] for name in names}) > 1)
-    short = [re.sub(r"\W+", "_", name[common:]) for name in names]
-    return short if all(short) and len(set(short)) == len(short) else list(names)
+    common = next(i for i in itertools.count() if len({name[: i + 1] for name in names}) > 1)
+    short = [_region_name(name[common:]) for name in names]
+    if all(short) and len(set(short)) == len(short):
+        return short
+    unique: list[str] = []
+    for name in map(_region_name, names):
+        numbered = (f"{name}_{i}" for i in itertools.count(2))
+        unique.append(next(n for n in itertools.chain([name], numbered) if n not in unique))
+    return unique
+
+
+def _region_name(text: str) -> str:
+    """A text without the characters that the config refuses in the name of a region."""
+    return re.sub(r"[^A-Za-z0-9_]+", "_", text)
 
 
 def _measurement(group: Sequence[Patches]) -> list[str]:
@@ -148,36 +163,66 @@ def _measurement(group: Sequence[Patches]) -> list[str]:
 
 
 def _plane(labels: Sequence[str], points: Sequence[Point]) -> list[str]:
-    """Axes of the first two labels that are numbers and vary; others where most points lie."""
+    """Axes of the first two labels that are numbers and in which all points differ; if no two do,
+    of those that show most points with one value of each other label."""
     columns = dict(zip(labels, zip(*(p.values for p in points), strict=True), strict=True))
     varying = [label for label, column in columns.items() if len(set(column)) > 1]
     numbers = [name for name in varying if all(type(v) is not str for v in columns[name])]
     if not numbers:
         return [f"  axes: {{x: {{label: {labels[0]}, title: {labels[0]}}}}}  {UNKNOWN} no numbers"]
-    shown = numbers[:2]
-    fixed = [label for label in varying if label not in shown]
     rows = [dict(zip(labels, p.values, strict=True)) for p in points]
-    lines = []
-    if fixed:
-        combinations = Counter(tuple(row[label] for label in fixed) for row in rows)
-        chosen, count = combinations.most_common(1)[0]
-        where = " and ".join(
-            f"{label} == {_literal(value)}" for label, value in zip(fixed, chosen, strict=True)
-        )
+    pairs = list(itertools.combinations(numbers, 2)) or [(numbers[0],)]
+    slices = [_slice(pair, [], rows) for pair in pairs]
+    apart = [one for one in slices if len(set(map(tuple, one.places))) == len(points)]
+    if not apart:
+        slices = [_slice(pair, [v for v in varying if v not in pair], rows) for pair in pairs]
+        most = max(len(one.places) for one in slices)
+        apart = [one for one in slices if len(one.places) == most]
+    chosen = next((one for one in apart if one.spanned), apart[0])
+    shown, lines = list(chosen.shown), []
+    if chosen.fixed and len(chosen.places) < SLICE:
         lines.append(
-            f"  where: {_scalar(where)}  {UNKNOWN} which planes; this one holds {count} of "
-            f"{len(points)} points"
+            f"  {UNKNOWN} the key where, which planes; no values of {', '.join(chosen.fixed)} are "
+            f"shared by {SLICE} points, so none is given, and the run will ask for it"
         )
-        rows = [row for row in rows if tuple(row[label] for label in fixed) == chosen]
-    if len(shown) == 2:
-        places = np.array([[float(row[label]) for label in shown] for row in rows])
-        if not spanned(places):
-            shown = _along(shown, places)
+    elif chosen.fixed:
+        where = " and ".join(f"{k} == {_literal(value)}" for k, value in chosen.fixed.items())
+        lines.append(
+            f"  where: {_scalar(where)}  {UNKNOWN} which planes; this one holds "
+            f"{len(chosen.places)} of {len(points)} points"
+        )
+    if len(shown) == 2 and not chosen.spanned:
+        shown = _along(shown, chosen.places)
     lines.append(f"  axes:  {UNKNOWN} the titles and units")
     for axis, label in zip("xy", shown, strict=False):
         lines.append(f"    {axis}: {{label: {_scalar(label)}, title: {_scalar(label)}, unit: GeV}}")
     lines.append(f"  boundary: ''  {UNKNOWN} such as {shown[0]} >= {shown[-1]} + 125")
     return [*lines, f"  published: {{}}  {UNKNOWN} tables of published contours, if there are any"]
+
+
+class _Slice(NamedTuple):
+    """Points in the labels that are shown, shape (n, 1 or 2), and the values of others that they
+    share."""
+
+    shown: tuple[str, ...]
+    fixed: dict[str, Any]
+    places: np.ndarray
+
+    @property
+    def spanned(self) -> bool:
+        """Do the points make a figure of these labels?"""
+        return bool(spanned(self.places))
+
+
+def _slice(
+    shown: tuple[str, ...], fixed: Sequence[str], rows: Sequence[Mapping[str, Any]]
+) -> _Slice:
+    """The points with the values of `fixed` that most of them have."""
+    values = [tuple(row[label] for label in fixed) for row in rows]
+    chosen, _ = Counter(values).most_common(1)[0]
+    held = [row for row, own in zip(rows, values, strict=True) if own == chosen]
+    places = np.array([[float(row[label]) for label in shown] for row in held])
+    return _Slice(shown, dict(zip(fixed, chosen, strict=True)), places)
 
 
 def _along(shown: Sequence[str], places: np.ndarray) -> list[str]:

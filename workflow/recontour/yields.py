@@ -299,9 +299,9 @@ def _sample(
     modifiers: list[dict[str, Any]] = [{"name": poi, "type": "normfactor", "data": None}]
     if ("lumi", "lumi") in kinds:
         modifiers.append({"name": "lumi", "type": "lumi", "data": None})
-    statistical = _statistical(ordered)
+    joined = [other for kind, other in kinds if kind == "staterror"]
+    statistical = _statistical(ordered, shared=bool(joined))
     if statistical:
-        joined = [other for kind, other in kinds if kind == "staterror"]
         gammas = joined[0] if joined else f"staterror_{channel['name']}"
         modifiers.append({"name": gammas, "type": "staterror", "data": statistical})
     for parameter in ordered[0].systematics:
@@ -315,14 +315,26 @@ def _sample(
     return {"name": point, "data": events, "modifiers": modifiers}
 
 
-def _statistical(bins: Sequence[Bin]) -> list[float]:
-    """The statistical uncertainties of a channel's bins, none if none is given."""
-    given = [entry.statistical for entry in bins if entry.statistical is not None]
+def _statistical(bins: Sequence[Bin], shared: bool) -> list[float]:
+    """The statistical uncertainties of a channel's bins, none if none is given.
+
+    Unless the background's staterror is `shared`, that of the signal scales its own yield alone: a
+    bin with yield 0 can have none.
+    """
+    given = [entry for entry in bins if entry.statistical is not None]
     for entry in bins:
-        if given and entry.statistical is None:
+        empty = not shared and entry.events == 0
+        if empty and entry.statistical:
+            raise UserError(
+                f"{entry.row.where(STATISTICAL)}: found {entry.statistical:g} with the yield 0, "
+                f"but the background has no staterror in channel {printable(entry.channel)} to "
+                "join, and one of the signal alone scales its yield, so it would be ignored; leave "
+                "the cell empty"
+            )
+        if given and entry.statistical is None and not empty:
             raise UserError(
                 f"{entry.row.where(STATISTICAL)}: found nothing, but other bins of point "
                 f"{entry.point} in channel {printable(entry.channel)} have a statistical "
                 "uncertainty; give all of them one, in events, or none"
             )
-    return given
+    return [entry.statistical or 0.0 for entry in bins] if given else []
