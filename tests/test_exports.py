@@ -228,6 +228,7 @@ def test_the_uproot_that_is_asked_for_is_the_one_that_is_tested_and_in_the_envir
         (r"$m_1^\pm$ of 5%", r"$m_1^\pm$ of 5\%"),
         (r"$100\% & 5%$", r"$100\% \& 5\%$"),
         ("5$ each_one", r"5\$ each\_one"),
+        (r"5\$ of $m_1$", r"5\$ of $m_1$"),
         ("a\nb", r"a\textbackslash{}nb"),
     ],
 )

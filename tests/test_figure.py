@@ -187,3 +187,20 @@ def test_equal_input_makes_equal_bytes(points: Points, tmp_path: FilePath) -> No
     assert struct.unpack(">II", png[16:24]) == (1280, 1120)
     assert pdf.startswith(b"%PDF")
     assert b"CreationDate" not in pdf
+
+
+@pytest.mark.parametrize(
+    ("boundary", "text"),
+    [
+        ((-1.0, -1.0, -1000.0), "m1 + m2 > 1000 GeV"),
+        ((0.0, -1.0, -80.0), "m2 > 80 TeV"),
+        ((0.0, 1.0, 80.0), "m2 < 80 TeV"),
+        ((-1.0, -2.0, 0.0), "m1 + 2 m2 > 0"),
+        ((1.0, -1.0, 25.0), "m1 < m2 + 25 GeV"),
+    ],
+)
+def test_what_is_forbidden_is_an_inequality_with_two_sides(
+    boundary: tuple[float, float, float], text: str
+) -> None:
+    axes = {"x": {"label": "m1", "unit": "GeV"}, "y": {"label": "m2", "unit": "TeV"}}
+    assert figure.forbidden_text({"boundary": boundary, "axes": axes}) == text

@@ -14,9 +14,11 @@ from fnmatch import fnmatch
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from latex2mathml.converter import convert
 from recontour import contour, crossings, interactive, pages, report
 from recontour.files import read_json
 from recontour.likelihood import Point
@@ -187,7 +189,7 @@ def test_what_a_file_holds_cannot_become_part_of_the_page() -> None:
 def test_titles_are_typeset_and_what_is_no_tex_is_shown_as_written() -> None:
     typeset = pages.tex(r"$m(\tilde\chi_1^\pm)$ < 5 GeV")
     assert typeset.startswith("<math")
-    assert "&#x003C7;" in typeset  # χ
+    assert "χ" in typeset
     assert typeset.endswith("</math> &lt; 5 GeV")
     assert pages.tex("$^$ <") == "^ &lt;"
 
@@ -285,7 +287,7 @@ def test_the_interactive_figure_names_every_curve_and_kind_of_point(points: Poin
         "Fit failed",
     ]
     assert "Bokeh" in text
-    assert "&#x003C7;" in text  # the title of the axis, typeset
+    assert "<mi>χ</mi>" in text  # the title of the axis, typeset
 
 
 def test_the_pointer_on_a_point_is_told_its_name_values_cls_limits_and_status(
@@ -399,3 +401,16 @@ def test_snakemakes_report_holds_all_results_with_their_captions(
         words = (ROOT / f"workflow/report/{caption}.rst").read_text("utf-8").split()[:8]
         assert " ".join(words) in text, caption
     assert r"A search for $\\tildet$" in text
+
+
+@pytest.mark.parametrize(
+    "text", [r"m(\tilde\chi^0_1) < 5", r"\sqrt{s} = 13\,\mathrm{TeV}", "a > b"]
+)
+def test_a_formula_is_that_of_latex2mathml(text: str) -> None:
+    made = ElementTree.canonicalize(pages.tex(f"${text}$"))
+    assert made == ElementTree.canonicalize(convert(text))
+
+
+def test_text_in_a_formula_is_text() -> None:
+    made = pages.tex(r"$\text{<script>a<b</script>}$")
+    assert "<mtext>&lt;script&gt;a&lt;b&lt;/script&gt;</mtext>" in made

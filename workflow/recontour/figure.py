@@ -170,7 +170,10 @@ def forbidden_text(contours: Mapping[str, Any]) -> str:
     terms = {x.get("title", x["label"]): a, y.get("title", y["label"]): b}
     left = " + ".join(_times(k, term) for term, k in terms.items() if k > 0)
     right = " + ".join(_times(-k, term) for term, k in terms.items() if k < 0)
-    offset = f"{abs(c):g} {x.get('unit', '')}".strip() if c else ""
+    unit = (x if a else y).get("unit", "")
+    offset = f"{abs(c):g} {unit}".strip() if c else ""
+    if not left:
+        return f"{right} > {'−' if c > 0 else ''}{offset or '0'}"
     if right and offset:
         return f"{left} < {right} {'+' if c > 0 else '−'} {offset}"
     return f"{left} < {right or ('−' if c < 0 else '') + (offset or '0')}"

@@ -8,9 +8,10 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from latex2mathml.converter import convert
+from latex2mathml.converter import convert_to_element
 from markupsafe import Markup
 
 PARTS = Path(__file__).resolve().parents[1] / "report"
@@ -51,9 +52,13 @@ def tex(text: str) -> Markup:
 
 def _formula(text: str) -> str:
     try:
-        return convert(text)
+        formula = convert_to_element(text)
     except Exception:  # the errors of latex2mathml share no other class
         return html.escape(text)
+    for element in formula.iter():  # its symbols are written as references, as &#x003C7;
+        element.text = html.unescape(element.text or "")
+        element.attrib |= {key: html.unescape(value) for key, value in element.items()}
+    return ElementTree.tostring(formula, encoding="unicode")
 
 
 def _words(text: str) -> str:

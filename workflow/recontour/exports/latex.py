@@ -34,7 +34,7 @@ _IN_MATHS = re.compile(r"(?<!\\)(?:\\\\)*[%#&]")
 
 def escaped(text: str) -> str:
     """`text` such that LaTeX prints it as it is; between two `$` it is mathematics, and stays."""
-    parts = printable(text).split("$")
+    parts = re.split(r"(?<!\\)\$", printable(text))
     if len(parts) % 2 == 0:  # a $ without partner
         return _plain(printable(text))
     return "".join(
@@ -108,7 +108,7 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _plain(text: str) -> str:
-    return "".join(_ESCAPES.get(character, character) for character in text)
+    return "".join(_ESCAPES.get(character, character) for character in text.replace(r"\$", "$"))
 
 
 def _maths(text: str) -> str:
