@@ -290,6 +290,16 @@ def test_a_published_table_with_a_block_that_is_no_curve_is_refused(
         read_curves([table])
 
 
+def test_a_published_table_of_several_curves_is_refused(tmp_path: Path) -> None:
+    table = tmp_path / "observed.csv"
+    branch, other = "x,Observed\n0,0\n1,1\n", "x,Expected\n0,1\n1,2\n"
+    table.write_text(f"{branch}\n{branch}", encoding="utf-8")
+    assert len(read_curves([table])["observed"]) == 2
+    table.write_text(f"{branch}\n{other}", encoding="utf-8")
+    with pytest.raises(UserError, match=r"different columns \(x, Observed; x, Expected\)"):
+        read_curves([table])
+
+
 def test_a_published_curve_without_length_is_refused(tmp_path: Path) -> None:
     table = tmp_path / "expected.csv"
     table.write_text("x,y\n1,2\n1,2\n", encoding="utf-8")

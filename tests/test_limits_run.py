@@ -74,6 +74,10 @@ def test_published_limits_are_read_in_picobarns(tmp_path: Path) -> None:
     path.write_text("#: name: UL\nm1 [GeV],m2 [GeV],UL [fb]\n200,0,0\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"found an upper limit of 0 at \(200, 0\)"):
         limits.read_published(path)
+    block = "m1 [GeV],m2 [GeV],{} [fb]\n200,0,150\n"
+    path.write_text(f"{block.format('Expected')}\n{block.format('Observed')}", encoding="utf-8")
+    with pytest.raises(UserError, match=r"2 blocks \(Expected \[fb\]; Observed \[fb\]\)"):
+        limits.read_published(path)
 
 
 def test_the_ratio_to_published_limits_is_over_the_points_that_both_have() -> None:

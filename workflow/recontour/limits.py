@@ -133,8 +133,14 @@ def drawn(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Drawn:
 
 def read_published(path: Path | str) -> list[tuple[float, float, float]]:
     """The rows of a published table of upper limits on cross-sections: x, y, limit in pb. Raises
-    UserError if it has other columns."""
+    UserError if it has other columns, or several blocks of limits."""
     table = tables.read_table(path)
+    if len(table.blocks) > 1:
+        found = "; ".join(block.columns[-1] for block in table.blocks)
+        raise UserError(
+            f"{path}: found {len(table.blocks)} blocks ({printable(found)}); expected one, of the "
+            "observed limits; check the table that the config names for upper_limits"
+        )
     unit = re.search(r"\[\s*(pb|fb)\s*\]", table.columns[-1])
     if len(table.columns) != 3 or not unit:
         raise UserError(
