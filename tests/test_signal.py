@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import os
@@ -263,9 +264,17 @@ def test_what_an_analysis_gives_itself_is_not_inherited(tmp_path: Path) -> None:
     completed = settings["analyses"]["mine"]
     assert completed["title"] == "Mine"
     assert completed["axes"]["x"]["label"] == "a"
-    assert completed["boundary"] == ""
+    assert completed["boundary"] == ""  # what it says is of other axes
     assert completed["likelihood"] == settings["analyses"]["small"]["likelihood"]
     assert completed["published"] == {}
+
+
+def test_the_boundary_holds_on_the_same_axes_given_once_more(tmp_path: Path) -> None:
+    settings = write(tmp_path)
+    small = settings["analyses"]["small"]
+    settings["analyses"]["mine"] = entry(title="Mine", axes=copy.deepcopy(small["axes"]))
+    config.complete(settings)
+    assert settings["analyses"]["mine"]["boundary"] == small["boundary"] != ""
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -300,6 +300,8 @@ def _inherit(analyses: Any) -> None:
             )
         base = analyses[known(str(entry["background_of"]), owners, f"{key}: analysis")]
         skipped = {*PLANE_KEYS, "planes"} if {"axes", "planes"} & entry.keys() else set()
+        if "planes" not in entry and entry.get("axes") == base.get("axes"):
+            skipped -= {"boundary", "where"}
         for key in INHERITED:
             if key in base and key not in entry and key not in skipped:
                 entry[key] = copy.deepcopy(base[key])
