@@ -48,9 +48,11 @@ def atomic_write(path: Path | str, mode: str = "w") -> Iterator[IO[Any]]:
 
 
 def below(folder: Path | str) -> Iterator[Path]:
-    """All files and folders below a folder, also where links lead to elsewhere."""
-    for parent, folders, names in os.walk(folder, followlinks=True):
-        yield from (Path(parent, name) for name in (*folders, *names))
+    """All files and folders below a folder, also of those in it that are links to elsewhere, as to
+    another disk; links farther down are not followed, lest they lead round in circles."""
+    for path in Path(folder).glob("*"):
+        yield path
+        yield from path.rglob("*")
 
 
 def seal_of(path: Path) -> Path:

@@ -20,13 +20,10 @@ from recontour.discover import Discovery, Patches
 from recontour.errors import UserError, printable
 from recontour.fetch import Retrieved
 from recontour.likelihood import Point
-from recontour.points import spanned
+from recontour.points import NEEDED, spanned
 
 UNKNOWN = "# unknown:"
 """Begins a comment on what the archive does not tell."""
-
-SLICE = 3
-"""Points that a plane through more than two labels has to hold, to be proposed."""
 
 
 @dataclass(frozen=True)
@@ -180,10 +177,10 @@ def _plane(labels: Sequence[str], points: Sequence[Point]) -> list[str]:
         apart = [one for one in slices if len(one.places) == most]
     chosen = next((one for one in apart if one.spanned), apart[0])
     shown, lines = list(chosen.shown), []
-    if chosen.fixed and len(chosen.places) < SLICE:
+    if chosen.fixed and len(chosen.places) < NEEDED[2]:
         lines.append(
             f"  {UNKNOWN} the key where, which planes; no values of {', '.join(chosen.fixed)} are "
-            f"shared by {SLICE} points, so none is given, and the run will ask for it"
+            f"shared by {NEEDED[2]} points, so none is given, and the run will ask for it"
         )
     elif chosen.fixed:
         where = " and ".join(f"{k} == {_literal(value)}" for k, value in chosen.fixed.items())

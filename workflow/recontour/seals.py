@@ -100,11 +100,9 @@ def set_damaged_aside(
         yield path, others
 
 
-def made_under(folder: Path) -> list[Path]:
-    """What was made under the `folder` of an analysis, but for downloads, and is there."""
-    return [
-        path for path in sorted(_seals(folder)) if path.parent.name != "download" and path.exists()
-    ]
+def number_made(folder: Path) -> int:
+    """How many results, but for downloads, are under the `folder` of an analysis."""
+    return sum(path.parent.name != "download" and path.exists() for path in _seals(folder))
 
 
 def set_aside(path: Path) -> None:

@@ -90,7 +90,7 @@ class Run:
             for lock in locks:
                 lock.unlink()
         analyses = sorted(path for path in results.glob("*") if path.is_dir())
-        unknown = sum(len(seals.made_under(analysis)) for analysis in analyses if self._first)
+        unknown = sum(map(seals.number_made, analyses)) if self._first else 0
         if unknown:
             yield (
                 f"nothing is known of how {unknown} results in {results} were made, as {SNAKEMAKE} "
